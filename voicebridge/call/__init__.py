@@ -1,0 +1,1 @@
+"""The heart: one telephone call as events in and commands out. Pure: no await and no clock."""

@@ -1,0 +1,182 @@
+"""What to do now. Imperative, frozen; the runner carries them out in order.
+
+The first group goes to the carrier, the second to the model, the third to the bridge itself and
+the last to the record of the call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .reasons import EndReason
+
+# --- to the carrier ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SendAudio:
+    """Queue mu-law audio for playout: whole 20 ms frames."""
+
+    audio: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendMark:
+    """Put a mark behind all audio sent so far."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendClear:
+    """Empty the carrier's playout queue at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End the carrier's stream; nothing that is still queued there will be heard."""
+
+    reason: EndReason
+
+
+# --- to the model -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CreateResponse:
+    """Ask for a response; ``instructions`` are for this one only."""
+
+    event_id: str
+    instructions: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TruncateItem:
+    """Shorten an item to what was heard of it, in whole milliseconds."""
+
+    event_id: str
+    item_id: str
+    content_index: int
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteItem:
+    """Remove an item of which nothing was heard."""
+
+    event_id: str
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendToolOutput:
+    """Give the model the output of a tool call."""
+
+    call_id: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendUserText:
+    """Put text into the conversation as the caller's: keys pressed, for example."""
+
+    text: str
+
+
+# --- to the bridge ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenValve:
+    """Let the caller's audio through to the model, what was held back first."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseValve:
+    """Keep the caller's audio from the model from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool:
+    """Run a tool off the audio path and report ``ToolFinished``."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTool:
+    """Stop a tool whose result nobody waits for any more."""
+
+    call_id: str
+
+
+# --- to the record ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NoteAgentSpoke:
+    """One item of the agent's, settled: the words heard and the words not heard."""
+
+    item_id: str
+    at_ms: int
+    heard: str
+    unheard: str
+    heard_ms: int
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteCallerSpoke:
+    """One item of the caller's, with its words where a transcript came."""
+
+    item_id: str
+    at_ms: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteBargeIn:
+    """The caller spoke over the agent and the playout was cut."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteTool:
+    """A tool call with its output."""
+
+    at_ms: int
+    call_id: str
+    name: str
+    arguments: str
+    output: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoteProblem:
+    """Something that an operator should know of; the call goes on."""
+
+    at_ms: int
+    what: str
+
+
+Note = NoteAgentSpoke | NoteCallerSpoke | NoteBargeIn | NoteTool | NoteProblem
+Command = (
+    SendAudio
+    | SendMark
+    | SendClear
+    | HangUp
+    | CreateResponse
+    | TruncateItem
+    | DeleteItem
+    | SendToolOutput
+    | SendUserText
+    | OpenValve
+    | CloseValve
+    | RunTool
+    | CancelTool
+    | Note
+)

@@ -1,0 +1,94 @@
+"""How a call ends: after the last word, by silence, by its maximum duration.
+
+*Leaving* means that the end is decided and its reason fixed, and only the last words are still to
+be heard: the call hangs up as soon as no response is under way and the last mark has come back, or
+when a bounded wait is over. A caller who speaks up keeps the line open, unless the end was not the
+agent's to decide.
+"""
+
+from __future__ import annotations
+
+from . import commands as do
+from .reasons import EndReason
+
+AFTER_LAST_MARK_S = 2.0
+"""How much longer than its own length the last audio may take to be proven heard."""
+
+_RECONSIDERED = {EndReason.AGENT_HUNG_UP, EndReason.SILENCE}
+"""Ends that a caller who speaks up takes back."""
+
+
+class Ending:
+    """The end of one call, from the limits to the hang-up."""
+
+    def __init__(self, *, max_duration_s: float, silence_s: float, goodbye_s: float) -> None:
+        self.leaving: EndReason | None = None
+        self.ended: EndReason | None = None
+        self.prompts = 0
+        """How often the silent caller has been asked since he last spoke."""
+        self._max_duration_s, self._silence_s = max_duration_s, silence_s
+        self._goodbye_s = goodbye_s
+        self._longest: float | None = None
+        self._quiet_until: float | None = None
+        self._leave_by: float | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        """When this machine wants to be asked again."""
+        if self.ended:
+            return None
+        if self.leaving:
+            return self._leave_by
+        return min((t for t in (self._longest, self._quiet_until) if t is not None), default=None)
+
+    def started(self, now: float) -> None:
+        """Start the limits: the stream is open."""
+        self._longest = now + self._max_duration_s
+        self._quiet_until = now + self._silence_s
+
+    def activity(self, now: float) -> None:
+        """Take note that somebody speaks or a tool works: silence starts anew from here."""
+        self._quiet_until = now + self._silence_s
+
+    def caller_spoke(self, now: float) -> None:
+        """Keep the line open for a caller who has more to say."""
+        self.prompts = 0
+        self.activity(now)
+        if self.leaving in _RECONSIDERED:
+            self.leaving = None
+
+    def leave(self, reason: EndReason, now: float, unheard_s: float = 0.0) -> None:
+        """Decide the end; the first reason stands."""
+        if self.leaving is None:
+            self.leaving = reason
+            self._leave_by = now + self._goodbye_s + unheard_s
+
+    def last_words(self, now: float, unheard_s: float) -> None:
+        """Bound the wait anew: the goodbye is known now and lasts ``unheard_s`` yet."""
+        if self.leaving:
+            self._leave_by = now + unheard_s + AFTER_LAST_MARK_S
+
+    def expired(self, now: float) -> EndReason | None:
+        """Tell which limit has passed: the duration, or the caller's silence."""
+        if self.leaving or self.ended:
+            return None
+        if self._longest is not None and now >= self._longest:
+            return EndReason.MAX_DURATION
+        if self._quiet_until is not None and now >= self._quiet_until:
+            self.activity(now)
+            self.prompts += 1
+            return EndReason.SILENCE
+        return None
+
+    def check(self, *, all_heard: bool, now: float) -> list[do.Command]:
+        """Hang up if the time has come: the last word was heard, or the wait is over."""
+        if self.leaving is None or self.ended:
+            return []
+        if not all_heard and (self._leave_by is None or now < self._leave_by):
+            return []
+        self.ended = self.leaving
+        return [do.HangUp(self.leaving)]
+
+    def end(self, reason: EndReason) -> None:
+        """End at once: the stream is gone. A reason that was decided before stands."""
+        self.ended = self.ended or self.leaving or reason

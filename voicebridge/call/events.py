@@ -1,0 +1,192 @@
+"""What has happened to a call. Past tense, frozen; ``Call.handle`` takes them one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .reasons import EndReason
+
+# --- the carrier's side -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStarted:
+    """The carrier's media stream is open and belongs to this call."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkEchoed:
+    """The carrier sent a mark back: reached by its playout, or returned because of a clear."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DigitPressed:
+    """The caller pressed a key: 0-9, * or #."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnded:
+    """The carrier's media stream is over, by whatever cause."""
+
+    reason: EndReason
+    detail: str = ""
+
+
+# --- the model's side -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReady:
+    """The model's session runs with the settings that were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLost:
+    """The model's connection could not be opened or is gone."""
+
+    reason: EndReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """The model's voice-activity detection hears the caller."""
+
+    item_id: str
+    audio_start_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """The model's voice-activity detection heard the caller's turn end."""
+
+    item_id: str
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallerTranscribed:
+    """What the caller said in one item, as text."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseCreated:
+    """A response of the model has begun."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioReceived:
+    """A chunk of the agent's speech: mu-law bytes of any number."""
+
+    response_id: str
+    item_id: str
+    content_index: int
+    audio: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptReceived:
+    """A piece of the words of the agent's speech; runs a little ahead of the audio."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFinished:
+    """All audio of one item has been received."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """The model asks for a tool; the call item is complete. ``arguments`` is unchecked JSON."""
+
+    response_id: str
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseDone:
+    """A response is over.
+
+    ``status`` is the API's own: completed, cancelled, incomplete or failed.
+    """
+
+    response_id: str
+    status: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRejected:
+    """The model's server refused an event of ours; ``event_id`` is the one we gave it."""
+
+    event_id: str | None
+    code: str
+    message: str
+
+
+# --- our own side -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool has its output: a string for the model to read, also when it failed."""
+
+    call_id: str
+    output: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HangUpRequested:
+    """The agent, by a tool, wants to hang up once its last word was heard."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownRequested:
+    """The bridge is going down; the call is to end in good manners."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineReached:
+    """The time that ``Call.next_deadline`` named has come."""
+
+
+Event = (
+    StreamStarted
+    | MarkEchoed
+    | DigitPressed
+    | StreamEnded
+    | ModelReady
+    | ModelLost
+    | SpeechStarted
+    | SpeechStopped
+    | CallerTranscribed
+    | ResponseCreated
+    | AudioReceived
+    | TranscriptReceived
+    | AudioFinished
+    | ToolCalled
+    | ResponseDone
+    | RequestRejected
+    | ToolFinished
+    | HangUpRequested
+    | ShutdownRequested
+    | DeadlineReached
+)

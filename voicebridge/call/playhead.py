@@ -1,0 +1,133 @@
+"""How far the carrier has played, from marks and the carrier's own clock.
+
+Theory. The outgoing stream is one line of bytes. A mark of ours stands at a known position of it,
+and its echo comes back on the same socket as the caller's frames, whose timestamps are the
+carrier's clock. So an echo is a pair (carrier time, position), an *anchor*; from the last anchor
+the playhead moves on at 8 bytes a millisecond. Two walls keep it honest: it never passes what was
+sent, and, since an echo that had happened would have been read before the frame that gave us the
+time, it never passes the first mark that has not come back. An underrun at the carrier is thereby
+never counted as heard.
+
+A run of audio that begins at an empty queue opens with a mark of its own: it comes back at once,
+and tells when the run began to play.
+
+Two kinds of carrier break the rule and are found out. One never echoes: a mark that is overdue by
+a second is given up, and the clock alone is trusted. One echoes at once: an echo that comes sooner
+than the line could have been played opens no anchor. ``estimated`` counts both.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from ..audio.format import BYTES_PER_MS
+
+ECHO_PATIENCE_MS = 1000
+"""How long after its due time a mark may come back before it is given up."""
+
+EARLY_TOLERANCE_MS = 60
+"""How much sooner than computed an echo may come: three frames of the carrier's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    name: str
+    position: int
+    sent_at_ms: int
+    opens: bool
+
+
+class Playhead:
+    """The playhead of one generation: the line from one clear to the next.
+
+    Positions are bytes of the line, times are milliseconds of the carrier's clock.
+    """
+
+    __slots__ = (
+        "_anchor",
+        "_anchor_ms",
+        "_closed",
+        "_marks",
+        "_serial",
+        "estimated",
+        "generation",
+        "rtt_ms",
+        "sent",
+    )
+
+    def __init__(self, generation: int, position: int) -> None:
+        self.generation = generation
+        self.sent = position
+        self.estimated = 0
+        """Marks that were given up or came back sooner than they could have been reached."""
+        self.rtt_ms: int | None = None
+        """How long the last opening mark took to come back from an empty queue."""
+        self._anchor = position
+        self._anchor_ms: int | None = None
+        self._marks: deque[_Mark] = deque()
+        self._serial = 0
+        self._closed = False
+
+    @property
+    def outstanding(self) -> int:
+        """How many marks have been sent and not come back."""
+        return len(self._marks)
+
+    def mark(self, at_ms: int, *, opens: bool = False) -> str:
+        """Put a mark at the end of what was sent and return its name for the wire.
+
+        ``opens`` says that the queue is thought empty, so the echo tells when the next byte starts.
+        """
+        name = f"{self.generation}:{self._serial}:{self.sent}"
+        self._serial += 1
+        self._marks.append(_Mark(name, self.sent, at_ms, opens))
+        return name
+
+    def close(self) -> None:
+        """Say that a clear has been sent: from now on an echo may be a return.
+
+        Only one that is not early can then have been played.
+        """
+        self._closed = True
+
+    def echo(self, name: str, at_ms: int) -> bool:
+        """Take in an echo; False if the mark is not one that is awaited here.
+
+        Marks come back in order, so those before it that did not are given up.
+        """
+        if all(mark.name != name for mark in self._marks):
+            return False
+        while (mark := self._marks.popleft()).name != name:
+            self.estimated += 1
+        tolerance_ms = 0 if self._closed else EARLY_TOLERANCE_MS
+        if at_ms < self._due_ms(mark) - tolerance_ms:
+            self.estimated += not self._closed
+            return True
+        if mark.opens:
+            self.rtt_ms = max(0, at_ms - self._due_ms(mark))
+        self._anchor, self._anchor_ms = mark.position, at_ms
+        return True
+
+    def heard(self, at_ms: int) -> int:
+        """Tell the position up to which the line has been played at a carrier time."""
+        self._give_up_overdue(at_ms)
+        if self._anchor_ms is None:
+            return self._anchor
+        played = self._anchor + BYTES_PER_MS * max(0, at_ms - self._anchor_ms)
+        wall = self._marks[0].position if self._marks else self.sent
+        return min(played, wall)
+
+    def _due_ms(self, mark: _Mark) -> int:
+        """Tell when the mark can come back at the earliest."""
+        if self._anchor_ms is None:
+            return mark.sent_at_ms
+        reached_ms = self._anchor_ms + (mark.position - self._anchor) // BYTES_PER_MS
+        return max(mark.sent_at_ms, reached_ms)
+
+    def _give_up_overdue(self, at_ms: int) -> None:
+        while self._marks and at_ms > (due_ms := self._due_ms(self._marks[0])) + ECHO_PATIENCE_MS:
+            mark = self._marks.popleft()
+            self.estimated += 1
+            if mark.opens or self._anchor_ms is None:
+                self._anchor, self._anchor_ms = mark.position, due_ms

@@ -1,0 +1,192 @@
+"""Twilio Media Streams: the websocket's JSON, the TwiML documents, the request signature.
+
+Facts: Twilio Media Streams, sections 1 to 6.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+from ..errors import CarrierProtocolError
+from .base import (
+    Connected,
+    Marked,
+    Media,
+    Message,
+    Pressed,
+    Started,
+    Stopped,
+    StreamRefused,
+    Unknown,
+)
+
+SIGNATURE_HEADER = "X-Twilio-Signature"
+_FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
+_KEYS = frozenset("0123456789*#ABCD")
+
+# --- the media stream: from the carrier (section 3) -------------------------------------------
+
+
+def decode(text: str) -> Message:
+    """Read one message of the media stream."""
+    try:
+        message = json.loads(text)
+    except ValueError as error:
+        raise CarrierProtocolError(f"a message that is not JSON: {error}") from None
+    if not isinstance(message, dict):
+        raise CarrierProtocolError("a message that is not a JSON object")
+    match message.get("event"):
+        case "media":
+            return _media(message)
+        case "mark":
+            return Marked(_text(message, "mark", "name"))
+        case "dtmf":
+            return _pressed(message)
+        case "start":
+            return _started(message)
+        case "connected":
+            return Connected()
+        case "stop":
+            return Stopped()
+        case kind:
+            return Unknown(str(kind)[:64])
+
+
+def _media(message: dict[str, Any]) -> Media:
+    payload = _text(message, "media", "payload")
+    try:
+        binascii.a2b_base64(payload, strict_mode=True)
+    except ValueError as error:
+        raise CarrierProtocolError(f"media.payload is not base64: {error}") from None
+    if not payload:
+        raise CarrierProtocolError("media.payload is empty")
+    timestamp = _text(message, "media", "timestamp")
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
+        raise CarrierProtocolError(f"media.timestamp is not a number: {timestamp[:32]!r}")
+    return Media(payload, int(timestamp))
+
+
+def _pressed(message: dict[str, Any]) -> Pressed:
+    digit = _text(message, "dtmf", "digit")
+    if digit not in _KEYS:
+        raise CarrierProtocolError(f"dtmf.digit is not a key: {digit[:32]!r}")
+    return Pressed(digit)
+
+
+def _started(message: dict[str, Any]) -> Started:
+    start = _object(message, "start")
+    media_format = start.get("mediaFormat")
+    if media_format != _FORMAT:
+        raise StreamRefused(f"start.mediaFormat is {media_format!r}; only {_FORMAT!r} is served")
+    parameters = start.get("customParameters") or {}
+    if not isinstance(parameters, dict):
+        raise StreamRefused("start.customParameters is not an object")
+    stream_id, call_id = start.get("streamSid"), start.get("callSid")
+    if not (isinstance(stream_id, str) and stream_id and isinstance(call_id, str) and call_id):
+        raise StreamRefused("start lacks streamSid or callSid")
+    return Started(
+        stream_id,
+        call_id,
+        str(start.get("accountSid", "")),
+        {str(name): str(value) for name, value in parameters.items()},
+    )
+
+
+def _object(message: dict[str, Any], key: str) -> dict[str, Any]:
+    value = message.get(key)
+    if not isinstance(value, dict):
+        raise CarrierProtocolError(f"a {key} message without its {key} object")
+    return value
+
+
+def _text(message: dict[str, Any], key: str, field: str) -> str:
+    value = _object(message, key).get(field)
+    if not isinstance(value, str):
+        raise CarrierProtocolError(f"{key}.{field} is not a string")
+    return value
+
+
+# --- the media stream: to the carrier (section 4) ---------------------------------------------
+
+
+def encode_audio(stream_id: str, audio: bytes) -> str:
+    """Write mu-law audio of any length for the playout queue."""
+    payload = base64.b64encode(audio).decode("ascii")
+    return f'{{"event":"media","streamSid":{_quoted(stream_id)},"media":{{"payload":"{payload}"}}}}'
+
+
+def encode_mark(stream_id: str, name: str) -> str:
+    """Write a mark, to be sent back when all audio before it has been played."""
+    return f'{{"event":"mark","streamSid":{_quoted(stream_id)},"mark":{{"name":{_quoted(name)}}}}}'
+
+
+def encode_clear(stream_id: str) -> str:
+    """Write a clear: it empties the queue and returns every pending mark."""
+    return f'{{"event":"clear","streamSid":{_quoted(stream_id)}}}'
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text)
+
+
+# --- TwiML (sections 1 and 9) -----------------------------------------------------------------
+
+
+def twiml_connect(stream_url: str, parameters: Mapping[str, str], after_url: str) -> str:
+    """Write the answer that connects a call to our media stream.
+
+    ``stream_url`` is an absolute websocket URL without a query, which the carrier would strip.
+    The redirect behind it is the tail: whatever ends the stream, the caller gets a next step.
+    """
+    response = ElementTree.Element("Response")
+    stream = ElementTree.SubElement(
+        ElementTree.SubElement(response, "Connect"), "Stream", {"url": stream_url}
+    )
+    for name, value in parameters.items():
+        ElementTree.SubElement(stream, "Parameter", {"name": name, "value": value})
+    ElementTree.SubElement(response, "Redirect", {"method": "POST"}).text = after_url
+    return _document(response)
+
+
+def twiml_hang_up(say: str | None = None) -> str:
+    """Write the answer that ends a call, after a sentence if there is one to say."""
+    response = ElementTree.Element("Response")
+    if say:
+        ElementTree.SubElement(response, "Say").text = say
+    ElementTree.SubElement(response, "Hangup")
+    return _document(response)
+
+
+def _document(response: ElementTree.Element) -> str:
+    body = ElementTree.tostring(response, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>{body}'
+
+
+# --- the signature (section 6) ----------------------------------------------------------------
+
+
+def signature(auth_token: str, url: str, form: Iterable[tuple[str, str]] = ()) -> str:
+    """Compute ``X-Twilio-Signature`` for a request.
+
+    ``url`` is the public one, exactly as the carrier was given it. ``form`` are all fields of a
+    form POST in any order, empty for a GET and for the websocket's handshake.
+    """
+    signed = url + "".join(name + value for name, value in sorted(set(form)))
+    digest = hmac.new(auth_token.encode(), signed.encode(), hashlib.sha1).digest()
+    return base64.b64encode(digest).decode("ascii")
+
+
+def is_signed(
+    auth_token: str, url: str, form: Iterable[tuple[str, str]], claimed: str | None
+) -> bool:
+    """Tell whether a request's signature is the carrier's, in constant time."""
+    if not claimed or not claimed.isascii():
+        return False
+    return hmac.compare_digest(signature(auth_token, url, form), claimed)
