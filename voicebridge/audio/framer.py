@@ -6,7 +6,7 @@ back what does not fill a frame until the rest comes or the speech ends.
 
 from __future__ import annotations
 
-from .format import FRAME_BYTES, silence
+from voicebridge.audio.format import FRAME_BYTES, silence
 
 
 class Framer:

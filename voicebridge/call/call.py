@@ -12,16 +12,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from . import commands as do
-from . import events as ev
-from .ending import Ending
-from .keys import Keys
-from .playout import Playout, Settled
-from .reasons import EndReason
-from .responses import Responses
-from .tool_calls import ToolCalls
-from .transcript import split_heard
-from .turn import Turn
+from voicebridge.call import commands as do
+from voicebridge.call import events as ev
+from voicebridge.call.ending import Ending
+from voicebridge.call.keys import Keys
+from voicebridge.call.playout import Playout, Settled
+from voicebridge.call.reasons import EndReason
+from voicebridge.call.responses import Responses
+from voicebridge.call.tool_calls import ToolCalls
+from voicebridge.call.transcript import split_heard
+from voicebridge.call.turn import Turn
 
 PATIENCE_S = 3.0
 """The longest silence a caller gets while we still try to reach the model."""

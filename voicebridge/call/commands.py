@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .reasons import EndReason
+from voicebridge.call.reasons import EndReason
 
 # --- to the carrier ---------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ agent's to decide.
 
 from __future__ import annotations
 
-from . import commands as do
-from .reasons import EndReason
+from voicebridge.call import commands as do
+from voicebridge.call.reasons import EndReason
 
 AFTER_LAST_MARK_S = 2.0
 """How much longer than its own length the last audio may take to be proven heard."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .reasons import EndReason
+from voicebridge.call.reasons import EndReason
 
 # --- the carrier's side -----------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from ..audio.format import BYTES_PER_MS
+from voicebridge.audio.format import BYTES_PER_MS
 
 ECHO_PATIENCE_MS = 1000
 """How long after its due time a mark may come back before it is given up."""

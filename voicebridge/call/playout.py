@@ -23,10 +23,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from ..audio.format import BYTES_PER_MS, FRAME_BYTES, whole_ms
-from ..audio.framer import Framer
-from . import commands as do
-from .playhead import Playhead
+from voicebridge.audio.format import BYTES_PER_MS, FRAME_BYTES, whole_ms
+from voicebridge.audio.framer import Framer
+from voicebridge.call import commands as do
+from voicebridge.call.playhead import Playhead
 
 MARK_EVERY_BYTES = 200 * BYTES_PER_MS
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import commands as do
+from voicebridge.call import commands as do
 
 HOLD_AFTER_SPEECH_S = 1.0
 """How long the server may take to answer the caller by itself before we ask."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import commands as do
+from voicebridge.call import commands as do
 
 TIMED_OUT = '{"error": "The tool took too long and was stopped. Tell the caller, or try again."}'
 

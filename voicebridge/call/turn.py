@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 
-from . import commands as do
-from .playout import Playout, Settled, Verdict
+from voicebridge.call import commands as do
+from voicebridge.call.playout import Playout, Settled, Verdict
 
 ECHO_WAIT_S = 0.6
 """How long a cut waits for the carrier; the server's answer to the caller comes no sooner."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import CarrierProtocolError
+from voicebridge.errors import CarrierProtocolError
 
 
 class StreamRefused(CarrierProtocolError):

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from ..errors import CarrierProtocolError
-from .base import (
+from voicebridge.carriers.base import (
     Connected,
     Marked,
     Media,
@@ -26,6 +25,7 @@ from .base import (
     StreamRefused,
     Unknown,
 )
+from voicebridge.errors import CarrierProtocolError
 
 SIGNATURE_HEADER = "X-Twilio-Signature"
 _FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
@@ -161,6 +161,13 @@ def twiml_hang_up(say: str | None = None) -> str:
     if say:
         ElementTree.SubElement(response, "Say").text = say
     ElementTree.SubElement(response, "Hangup")
+    return _document(response)
+
+
+def twiml_busy() -> str:
+    """Write the answer that gives the caller a busy tone and costs nothing."""
+    response = ElementTree.Element("Response")
+    ElementTree.SubElement(response, "Reject", {"reason": "busy"})
     return _document(response)
 
 

@@ -1,0 +1,1 @@
+"""The shell: the only place where the telephone and the model meet."""

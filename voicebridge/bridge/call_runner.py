@@ -1,0 +1,260 @@
+"""The shell of one call: events in, commands out, one timer, one TaskGroup."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from voicebridge.bridge.carrier_leg import CarrierLeg
+from voicebridge.bridge.model_leg import ModelLeg
+from voicebridge.bridge.outbox import Outbox, OutboxFull
+from voicebridge.bridge.tool_runner import ToolRunner
+from voicebridge.call import commands as do
+from voicebridge.call import events as ev
+from voicebridge.call.call import Call
+from voicebridge.call.reasons import EndReason
+from voicebridge.carriers.base import Marked, Media, Message, Pressed, Stopped
+from voicebridge.errors import (
+    CarrierError,
+    CarrierProtocolError,
+    RealtimeError,
+    RealtimeProtocolError,
+    SessionMismatch,
+)
+from voicebridge.records.record import CallRecord
+
+log = structlog.get_logger(__name__)
+
+MOST_HELD = 500
+"""Frames of the caller kept while the model connects: ten seconds."""
+
+MOST_LATE = 1000
+"""Events that may wait from timers, threads and commands."""
+
+LOST_AFTER_S = 10.0
+"""A carrier sends a frame every 20 ms; without any for this long the call is gone."""
+
+CLOSE_WITHIN_S = 5.0
+
+
+class CallRunner:
+    """Runs one call from its stream's start to its end."""
+
+    def __init__(
+        self,
+        call: Call,
+        carrier: CarrierLeg,
+        dial: Callable[[], Awaitable[ModelLeg]],
+        record: CallRecord,
+        tools: Callable[[CallRunner], ToolRunner],
+    ) -> None:
+        self.record = record
+        self._call, self._carrier, self._dial = call, carrier, dial
+        self._tools = tools(self)
+        self._model: ModelLeg | None = None
+        self._model_lost = False
+        self._late: Outbox[ev.Event] = Outbox(MOST_LATE)
+        self._valve_open = False
+        self._held: deque[str] = deque(maxlen=MOST_HELD)
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_for: float | None = None
+        self._over = asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self) -> EndReason:
+        """Run the call to its end and return why it ended; never raises for a fault of its own."""
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                workers = [
+                    self._group.create_task(work)
+                    for work in (
+                        self._read_carrier(),
+                        self._write_carrier(),
+                        self._talk_to_model(),
+                        self._watch_carrier(),
+                        self._feed_late(),
+                    )
+                ]
+                self.feed(ev.StreamStarted())
+                await self._over.wait()
+                for worker in workers:
+                    worker.cancel()
+        except* Exception as faults:
+            log.exception("call_fault", faults=[repr(fault) for fault in faults.exceptions])
+            self.record.note(do.NoteProblem(self._carrier.clock_ms, "a fault of the bridge"))
+        finally:
+            if self._timer:
+                self._timer.cancel()
+            await self._close_legs()
+        return self._call.ended or EndReason.BRIDGE_FAULT
+
+    def feed(self, event: ev.Event) -> None:
+        """Hand an event to the call and carry out what follows; never waits."""
+        for command in self._call.handle(event, self._loop.time(), self._carrier.clock_ms):
+            self._do(command)
+        if self._call.ended:
+            self._over.set()
+        self._arm()
+
+    def feed_from_thread(self, event: ev.Event) -> None:
+        """Hand in an event from any thread."""
+        self._loop.call_soon_threadsafe(self._late.put, event)
+
+    async def _feed_late(self) -> None:
+        """Feed what came from outside the call's own tasks, so that a fault has an owner."""
+        while True:
+            for event in await self._late.take():
+                self.feed(event)
+
+    # --- the carrier --------------------------------------------------------------------------
+
+    async def _read_carrier(self) -> None:
+        try:
+            while (message := await self._carrier.read()) is not None:
+                if type(message) is Media:
+                    self._hear(message.payload)
+                else:
+                    self._carrier_says(message)
+        except CarrierProtocolError as error:
+            self.feed(ev.StreamEnded(EndReason.CARRIER_FAULT, str(error)))
+        else:
+            self.feed(ev.StreamEnded(EndReason.CARRIER_LOST, "the stream broke off without a stop"))
+
+    def _hear(self, payload: str) -> None:
+        """Take the corridor from the caller to the model: no event, no decision."""
+        if self._valve_open and self._model is not None:
+            try:
+                self._model.append(payload)
+            except OutboxFull as error:
+                self._lose_model(EndReason.MODEL_LOST, f"the model stopped reading: {error}")
+        elif self._model is None:
+            self._held.append(payload)
+
+    def _carrier_says(self, message: Message | CarrierProtocolError) -> None:
+        match message:
+            case Marked(name):
+                self.feed(ev.MarkEchoed(name))
+            case Pressed(digit):
+                self.feed(ev.DigitPressed(digit))
+            case Stopped():
+                self.feed(ev.StreamEnded(EndReason.CALLER_HUNG_UP))
+            case CarrierProtocolError():
+                self.record.note(do.NoteProblem(self._carrier.clock_ms, str(message)))
+            case _:
+                log.debug("carrier_message_passed_over", message=repr(message))
+
+    async def _write_carrier(self) -> None:
+        try:
+            await self._carrier.write()
+        except CarrierError as error:
+            self.feed(ev.StreamEnded(EndReason.CARRIER_LOST, str(error)))
+
+    async def _watch_carrier(self) -> None:
+        frames = -1
+        while frames != self._carrier.frames:
+            frames = self._carrier.frames
+            await asyncio.sleep(LOST_AFTER_S)
+        self.feed(ev.StreamEnded(EndReason.CARRIER_LOST, f"no audio for {LOST_AFTER_S:g} s"))
+
+    # --- the model ----------------------------------------------------------------------------
+
+    async def _talk_to_model(self) -> None:
+        try:
+            self._model = await self._dial()
+            self.feed(ev.ModelReady())
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._model.write())
+                group.create_task(self._read_model(self._model))
+        except* SessionMismatch as faults:
+            self._lose_model(EndReason.MODEL_MISMATCH, str(faults.exceptions[0]))
+        except* RealtimeError as faults:
+            early = self._model is None
+            reason = EndReason.MODEL_UNREACHABLE if early else EndReason.MODEL_LOST
+            self._lose_model(reason, str(faults.exceptions[0]))
+
+    async def _read_model(self, model: ModelLeg) -> None:
+        while True:
+            try:
+                for event in await model.read():
+                    self.feed(event)
+            except RealtimeProtocolError as error:
+                self.record.note(do.NoteProblem(self._carrier.clock_ms, str(error)))
+
+    def _lose_model(self, reason: EndReason, detail: str) -> None:
+        self._valve_open, self._model_lost = False, True
+        log.warning("model_lost", reason=str(reason), detail=detail)
+        self.feed(ev.ModelLost(reason, detail))
+
+    # --- commands -----------------------------------------------------------------------------
+
+    def _do(self, command: do.Command) -> None:
+        try:
+            self._carry_out(command)
+        except OutboxFull as full:
+            # Only a leg that no longer reads fills its outbox: that leg is lost, not the process.
+            if isinstance(command, do.SendAudio | do.SendMark | do.SendClear):
+                self._late.put(ev.StreamEnded(EndReason.CARRIER_LOST, str(full)))
+            else:
+                self._late.put(ev.ModelLost(EndReason.MODEL_LOST, str(full)))
+
+    def _carry_out(self, command: do.Command) -> None:
+        match command:
+            case do.SendAudio() | do.SendMark() | do.SendClear():
+                self._carrier.send(command)
+            case (
+                do.CreateResponse()
+                | do.TruncateItem()
+                | do.DeleteItem()
+                | do.SendToolOutput()
+                | do.SendUserText()
+            ):
+                if self._model is not None and not self._model_lost:
+                    self._model.send(command)
+            case do.RunTool():
+                if self._group is not None:
+                    self._tools.start(command, self._group)
+            case do.CancelTool(call_id):
+                self._tools.cancel(call_id)
+            case do.OpenValve():
+                self._open_valve()
+            case do.CloseValve():
+                self._valve_open = False
+            case do.HangUp(reason):
+                log.info("hanging_up", reason=str(reason))
+            case _:
+                self.record.note(command)
+
+    def _open_valve(self) -> None:
+        self._valve_open = True
+        while self._held:
+            self._hear(self._held.popleft())
+
+    def _arm(self) -> None:
+        deadline = self._call.next_deadline()
+        if deadline == self._armed_for:
+            return
+        if self._timer:
+            self._timer.cancel()
+        self._armed_for = deadline
+        self._timer = self._loop.call_at(deadline, self._ring) if deadline is not None else None
+
+    def _ring(self) -> None:
+        self._armed_for = self._timer = None
+        self._late.put(ev.DeadlineReached())
+
+    # --- the end ------------------------------------------------------------------------------
+
+    async def _close_legs(self) -> None:
+        self.record.frames_received = self._carrier.frames
+        self.record.frames_forwarded = self._model.appended if self._model else 0
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                if self._model is not None:
+                    await self._model.close()
+                await self._carrier.close()
+        except TimeoutError:
+            log.warning("leg_close_timed_out")

@@ -1,0 +1,83 @@
+"""From a persona to the session asked of the model, and the check of what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from voicebridge.errors import SessionMismatch
+from voicebridge.personas.persona import Persona, SemanticVad
+from voicebridge.realtime import (
+    Audio,
+    AudioFormat,
+    AudioInput,
+    AudioOutput,
+    AudioTranscription,
+    FunctionTool,
+    NoiseReduction,
+    Session,
+)
+from voicebridge.realtime import SemanticVad as WireSemanticVad
+from voicebridge.realtime import ServerVad as WireServerVad
+from voicebridge.tools.tool import Tool
+
+
+def session_for(persona: Persona, tools: Sequence[Tool]) -> Session:
+    """Write the session of a persona: telephone audio both ways, so that nothing is transcoded."""
+    heard = AudioInput(
+        format=AudioFormat.G711_ULAW,
+        turn_detection=_turn_detection(persona),
+        transcription=_transcription(persona),
+    )
+    if persona.noise_reduction:
+        heard.noise_reduction = NoiseReduction(type=persona.noise_reduction)
+    spoken = AudioOutput(format=AudioFormat.G711_ULAW, voice=persona.voice)
+    if persona.speed is not None:
+        spoken.speed = persona.speed
+    return Session(
+        instructions=persona.instructions,
+        output_modalities=["audio"],
+        audio=Audio(input=heard, output=spoken),
+        tools=[
+            FunctionTool(name=tool.name, description=tool.description, parameters=tool.parameters)
+            for tool in tools
+        ],
+        tool_choice="auto",
+    )
+
+
+def _turn_detection(persona: Persona) -> WireServerVad | WireSemanticVad:
+    wished = persona.turn_detection
+    if isinstance(wished, SemanticVad):
+        return WireSemanticVad(
+            eagerness=wished.eagerness, create_response=True, interrupt_response=True
+        )
+    return WireServerVad(
+        threshold=wished.threshold,
+        prefix_padding_ms=wished.prefix_padding_ms,
+        silence_duration_ms=wished.silence_duration_ms,
+        create_response=True,
+        interrupt_response=True,
+    )
+
+
+def _transcription(persona: Persona) -> AudioTranscription | None:
+    if persona.transcription_model is None:
+        return None
+    wished = AudioTranscription(model=persona.transcription_model)
+    if persona.language:
+        wished.language = persona.language
+    return wished
+
+
+def check_formats(session: Session) -> None:
+    """Make sure that the server speaks telephone audio both ways.
+
+    A server that leaves a format out is taken at its word; one that names another would be heard
+    as noise. Raises ``SessionMismatch``.
+    """
+    for side, name in (("input", session.input_format), ("output", session.output_format)):
+        if name is not None and name != AudioFormat.G711_ULAW:
+            raise SessionMismatch(
+                f"the server runs {name} as its {side} audio format, g711_ulaw was asked for; "
+                "check realtime.dialect and realtime.url"
+            )

@@ -1,0 +1,117 @@
+"""``voicebridge serve``: answers real calls until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from voicebridge import __version__, log
+from voicebridge.errors import ConfigError
+from voicebridge.server.running import RunningBridge, load_switchboard, running_bridge
+from voicebridge.server.webhooks import VOICE_PATH
+from voicebridge.settings import OPENAI_REALTIME_URL, Settings, load_settings
+
+
+def run_serve(config_dir: Path, host: str | None, port: int | None, *, insecure: bool) -> int:
+    """Serve until SIGINT or SIGTERM; raises ``ConfigError`` for settings that cannot be served."""
+    settings = _overlaid(load_settings(config_dir), host, port)
+    check_security(settings, insecure=insecure)
+    log.configure(settings.log.level, settings.log.format, settings.secret_values())
+    asyncio.run(_serve(settings))
+    return 0
+
+
+def check_security(settings: Settings, *, insecure: bool) -> None:
+    """Refuse to serve strangers: where the carrier cannot be checked, loopback only, on demand."""
+    if settings.twilio_auth_token is not None:
+        return
+    if not insecure:
+        raise ConfigError(
+            "without it nobody could tell the carrier from a stranger; set it to the account's "
+            "auth token, or use --insecure to try the bridge out on this machine",
+            key="TWILIO_AUTH_TOKEN",
+        )
+    if not _is_loopback(settings.server.host):
+        raise ConfigError(
+            f"--insecure serves this machine only, not {settings.server.host}; "
+            "use --host 127.0.0.1",
+            key="server.host",
+        )
+
+
+def _overlaid(settings: Settings, host: str | None, port: int | None) -> Settings:
+    changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    if port is not None and not 0 <= port <= 65535:
+        raise ConfigError(f"expected a port from 0 to 65535, got {port}", key="--port")
+    return settings.model_copy(update={"server": settings.server.model_copy(update=changes)})
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with _model_for(settings) as dialled:
+        switchboard = load_switchboard(dialled)
+        async with running_bridge(switchboard) as bridge:
+            print(_greeting(settings, bridge), flush=True)
+            await stop.wait()
+            print(f"stopping: {len(switchboard.calls)} calls go on to their end", flush=True)
+
+
+@asynccontextmanager
+async def _model_for(settings: Settings) -> AsyncIterator[Settings]:
+    """Yield settings that name a model to dial: the embedded one where there is no key."""
+    if not _is_embedded(settings):
+        yield settings
+        return
+    from voicebridge.rehearsal.realtime_server import RealtimeServer
+    from voicebridge.rehearsal.scenario import standing_agent
+    from voicebridge.rehearsal.voice import Voice
+
+    async with RealtimeServer(standing_agent(), Voice(variant="f3")) as server:
+        realtime = settings.realtime.model_copy(update={"url": server.url, "dialect": "ga"})
+        yield settings.model_copy(update={"realtime": realtime})
+
+
+def _is_embedded(settings: Settings) -> bool:
+    return settings.openai_api_key is None and settings.realtime.url == OPENAI_REALTIME_URL
+
+
+def _greeting(settings: Settings, bridge: RunningBridge) -> str:
+    personas = bridge.switchboard.personas
+    names = [f"{name} (default)" if name == personas.default_name else name for name in personas]
+    if _is_embedded(settings):
+        model = "embedded, with a local voice: OPENAI_API_KEY is not set"
+    else:
+        model = f"{settings.realtime.url} ({settings.realtime.dialect})"
+    checked = settings.twilio_auth_token is not None
+    public = settings.public_url or bridge.url
+    if checked and settings.public_url:
+        step = f"set your number's voice webhook to POST {public}{VOICE_PATH}"
+    elif checked:
+        step = f"set VOICEBRIDGE_PUBLIC_URL to the address that leads to {bridge.url}"
+    else:
+        step = "set TWILIO_AUTH_TOKEN and VOICEBRIDGE_PUBLIC_URL to take calls from a real number"
+    return "\n".join(
+        (
+            f"voicebridge {__version__} listens on {bridge.url}",
+            f"  model     {model}",
+            f"  personas  {', '.join(names)}",
+            f"  carrier   {'signatures checked' if checked else 'NOT checked (--insecure)'}",
+            f"  next      {step}",
+        )
+    )

@@ -1,0 +1,1 @@
+"""The front door: the carrier's webhooks, its media websocket, health."""

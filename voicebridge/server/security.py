@@ -1,0 +1,115 @@
+"""Who may come in: signed requests, and streams that carry a token of ours."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from aiohttp import web
+
+from voicebridge.carriers import twilio
+from voicebridge.errors import SignatureError
+
+TOKEN_LIFE_S = 60.0
+MOST_TOKENS = 10_000
+_DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A call that was answered and whose stream is still to come."""
+
+    call_id: str
+    persona: str
+    caller: str
+    called: str
+
+
+class StreamTokens:
+    """Single-use tokens that tie a media stream to the call it was minted for."""
+
+    def __init__(self) -> None:
+        self._pending: OrderedDict[str, tuple[float, Expected]] = OrderedDict()
+
+    def mint(self, expected: Expected) -> str:
+        """Make a token for a call that is expected within ``TOKEN_LIFE_S``."""
+        self._forget_old()
+        token = secrets.token_urlsafe(24)
+        self._pending[token] = (time.monotonic() + TOKEN_LIFE_S, expected)
+        return token
+
+    def spend(self, token: str, call_id: str) -> Expected | None:
+        """Take a token in; None if it is unknown, spent, too old or another call's."""
+        self._forget_old()
+        _, expected = self._pending.get(token, (0.0, None))
+        if expected is None or expected.call_id != call_id:
+            return None
+        del self._pending[token]
+        return expected
+
+    def _forget_old(self) -> None:
+        now = time.monotonic()
+        while self._pending:
+            token, (expires, _) = next(iter(self._pending.items()))
+            if expires > now and len(self._pending) < MOST_TOKENS:
+                return
+            del self._pending[token]
+
+
+class RequestGuard:
+    """Checks that requests come from the carrier.
+
+    Without an auth token nothing can be checked and everything is let in: the caller of this class
+    sees to it that this happens on loopback only.
+    """
+
+    def __init__(self, auth_token: str | None, public_url: str | None) -> None:
+        self._auth_token, self._public_url = auth_token, public_url
+
+    @property
+    def checks(self) -> bool:
+        """Whether requests are checked at all."""
+        return self._auth_token is not None
+
+    def base_url(self, request: web.BaseRequest) -> str:
+        """Return the URL by which the carrier reaches us, without a path."""
+        return self._public_url or f"{request.scheme}://{request.host}"
+
+    def stream_url(self, request: web.BaseRequest, path: str) -> str:
+        """Return the websocket URL of a path: ``wss`` where the public URL is ``https``."""
+        return "ws" + self.base_url(request).removeprefix("http") + path
+
+    def check(self, request: web.BaseRequest, form: Iterable[tuple[str, str]] = ()) -> None:
+        """Raise ``SignatureError`` unless the carrier signed this request."""
+        if self._auth_token is None:
+            return
+        path = request.raw_path
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            urls = [self.stream_url(request, path), self.base_url(request) + path]
+        else:
+            urls = [self.base_url(request) + path]
+        claimed = request.headers.get(twilio.SIGNATURE_HEADER)
+        fields = list(form)
+        if not any(
+            twilio.is_signed(self._auth_token, spelling, fields, claimed)
+            for url in urls
+            for spelling in _with_and_without_port(url)
+        ):
+            raise SignatureError(
+                f"{request.method} {request.path} is not signed for {urls[0]}; if it came from the "
+                "carrier, check TWILIO_AUTH_TOKEN and VOICEBRIDGE_PUBLIC_URL"
+            )
+
+
+def _with_and_without_port(url: str) -> tuple[str, str]:
+    """Spell a URL both ways, since carriers disagree about the scheme's own port."""
+    parts = urlsplit(url)
+    port = _DEFAULT_PORTS[parts.scheme]
+    host = parts.netloc
+    bare = host.removesuffix(f":{port}")
+    other = bare if bare != host else f"{host}:{port}" if parts.port is None else host
+    return url, urlunsplit(parts._replace(netloc=other))
