@@ -109,9 +109,10 @@ def test_everything_sent_is_what_came_in_unaltered() -> None:
         line.speak(SECOND[start : start + 333], last=False)
     line.playout.finish("a")
     line.pump()
+    assert not line.playout.drained(0)
     line.play(1100)
     assert line.phone.played == SECOND
-    assert line.playout.drained
+    assert line.playout.drained(1100)
 
 
 def test_an_item_heard_to_its_end_is_settled_whole() -> None:
@@ -236,7 +237,18 @@ def test_a_phrase_of_ours_is_cut_without_any_item() -> None:
     line.play(100)
     assert line.cut()
     assert line.playout.take_settled() == []
-    assert line.playout.drained
+    assert line.playout.drained(100)
+
+
+def test_marks_returned_at_once_do_not_drain_the_line_before_its_time() -> None:
+    playout = Playout()
+    playout.push("r", "a", 0, SECOND)
+    playout.finish("a")
+    for command in playout.take(0):
+        if isinstance(command, do.SendMark):
+            playout.echoed(command.name, 0)
+    assert not playout.drained(900)
+    assert playout.drained(1000)
 
 
 def test_a_lead_keeps_the_rest_at_home_until_it_is_due() -> None:

@@ -32,7 +32,7 @@ MOST_HELD = 500
 """Frames of the caller kept while the model connects: ten seconds."""
 
 MOST_LATE = 1000
-"""Events that may wait from timers, threads and commands."""
+"""Events that may wait from timers and commands."""
 
 LOST_AFTER_S = 10.0
 """A carrier sends a frame every 20 ms; without any for this long the call is gone."""
@@ -56,6 +56,7 @@ class CallRunner:
         self._tools = tools(self)
         self._model: ModelLeg | None = None
         self._model_lost = False
+        self._faulty = False
         self._late: Outbox[ev.Event] = Outbox(MOST_LATE)
         self._valve_open = False
         self._held: deque[str] = deque(maxlen=MOST_HELD)
@@ -64,6 +65,11 @@ class CallRunner:
         self._armed_for: float | None = None
         self._over = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
+
+    @property
+    def ended(self) -> EndReason | None:
+        """Why the call is over, or None while it goes on."""
+        return EndReason.BRIDGE_FAULT if self._faulty else self._call.ended
 
     async def run(self) -> EndReason:
         """Run the call to its end and return why it ended; never raises for a fault of its own."""
@@ -84,13 +90,14 @@ class CallRunner:
                 for worker in workers:
                     worker.cancel()
         except* Exception as faults:
+            self._faulty = True
             log.exception("call_fault", faults=[repr(fault) for fault in faults.exceptions])
             self.record.note(do.NoteProblem(self._carrier.clock_ms, "a fault of the bridge"))
         finally:
             if self._timer:
                 self._timer.cancel()
             await self._close_legs()
-        return self._call.ended or EndReason.BRIDGE_FAULT
+        return self.ended or EndReason.BRIDGE_FAULT
 
     def feed(self, event: ev.Event) -> None:
         """Hand an event to the call and carry out what follows; never waits."""
@@ -99,10 +106,6 @@ class CallRunner:
         if self._call.ended:
             self._over.set()
         self._arm()
-
-    def feed_from_thread(self, event: ev.Event) -> None:
-        """Hand in an event from any thread."""
-        self._loop.call_soon_threadsafe(self._late.put, event)
 
     async def _feed_late(self) -> None:
         """Feed what came from outside the call's own tasks, so that a fault has an owner."""

@@ -217,7 +217,7 @@ def _meaning(event: ServerEvent) -> Sequence[ev.Event]:
         case ErrorEvent(error=error) if error.code in _FATAL_CODES:
             return (ev.ModelLost(EndReason.MODEL_LOST, f"{error.code}: {error.message}"),)
         case ErrorEvent(error=error):
-            return (ev.RequestRejected(error.event_id, error.code or "", error.message),)
+            return (ev.RequestRejected(error.event_id, error.code or "", error.message or ""),)
         case _:
             return ()
 
@@ -226,7 +226,7 @@ def _tool_called(response_id: str, item: FunctionCall) -> Sequence[ev.Event]:
     """Read a finished call; one that was cut off may have half its arguments and is passed over."""
     if item.status == "incomplete" or not item.call_id:
         return ()
-    return (ev.ToolCalled(response_id, item.call_id, item.name, item.arguments),)
+    return (ev.ToolCalled(response_id, item.call_id, item.name or "", item.arguments or "{}"),)
 
 
 def _why(response: Response) -> str:

@@ -44,8 +44,12 @@ class CallRegistry:
         return call_id in self._live
 
     def how_ended(self, call_id: str) -> EndReason | None:
-        """Tell how a call ended; None for one that goes on or was never here."""
-        return self._ended.get(call_id)
+        """Tell how a call ended; None for one that goes on or was never here.
+
+        The carrier may ask while the call's legs are still being closed.
+        """
+        runner = self._live.get(call_id)
+        return runner.ended if runner else self._ended.get(call_id)
 
     async def drain(self, grace_s: float, goodbye_s: float) -> None:
         """Let calls end by themselves for a while, then ask those left to, then stop waiting."""

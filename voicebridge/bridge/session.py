@@ -34,7 +34,7 @@ def session_for(persona: Persona, tools: Sequence[Tool]) -> Session:
     if persona.speed is not None:
         spoken.speed = persona.speed
     return Session(
-        instructions=persona.instructions,
+        instructions=persona.session_instructions(),
         output_modalities=["audio"],
         audio=Audio(input=heard, output=spoken),
         tools=[

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -22,15 +23,19 @@ log = structlog.get_logger(__name__)
 
 
 class ToolRunner:
-    """The tools that one call may use."""
+    """The tools that one call may use.
+
+    What a tool wishes for the call (to hang up) takes effect when the tool is done, before its
+    output is told, whatever thread it ran in.
+    """
 
     def __init__(
         self,
         tools: Mapping[str, Tool],
-        context_for: Callable[[str], CallContext],
+        context: CallContext,
         feed: Callable[[ev.Event], None],
     ) -> None:
-        self._tools, self._context_for, self._feed = tools, context_for, feed
+        self._tools, self._context, self._feed = tools, context, feed
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def start(self, run: do.RunTool, group: asyncio.TaskGroup) -> None:
@@ -43,22 +48,26 @@ class ToolRunner:
             task.cancel()
 
     async def _run(self, run: do.RunTool) -> None:
+        wishes: list[str] = []
+        context = replace(self._context, hang_up=wishes.append)
         try:
-            output, ok = await self._output(run), True
+            output, ok = await self._output(run, context), True
         except ToolError as error:
             output, ok = _told(str(error)), False
         except Exception:
             log.exception("tool_failed", tool=run.name)
             output, ok = _told(f"The tool {run.name} failed. Tell the caller so."), False
         self._running.pop(run.call_id, None)
+        if wishes:
+            self._feed(ev.HangUpRequested(run.call_id))
         self._feed(ev.ToolFinished(run.call_id, output, ok))
 
-    async def _output(self, run: do.RunTool) -> str:
+    async def _output(self, run: do.RunTool, context: CallContext) -> str:
         tool = self._tools.get(run.name)
         if tool is None:
             known = ", ".join(sorted(self._tools)) or "none"
             return _told(f"There is no tool {run.name!r}. The tools are: {known}.")
-        return await tool.invoke(run.arguments, self._context_for(run.call_id))
+        return await tool.invoke(run.arguments, context)
 
 
 def _told(error: str) -> str:

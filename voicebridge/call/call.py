@@ -107,9 +107,10 @@ class Call:
         for response_id in self._tools.take_complete():
             out += self._answer_outputs(response_id, now)
         out += self.playout.take(at_ms)
-        if self._turn.caller_speaking or self._tools.busy or not self.playout.drained:
+        drained = self.playout.drained(at_ms)
+        if self._turn.caller_speaking or self._tools.busy or not drained:
             self._ending.activity(now)
-        all_heard = self.playout.drained and self._responses.quiet and not self._tools.busy
+        all_heard = drained and self._responses.quiet and not self._tools.busy
         hang_up = self._ending.check(all_heard=all_heard, now=now)
         return [*out, *self._close(at_ms), *hang_up] if hang_up else out
 
@@ -126,7 +127,7 @@ class Call:
             case ev.SpeechStopped(item_id):
                 self._turn.caller_stopped()
                 self._responses.release(now)
-                return [do.NoteCallerSpoke(item_id, at_ms, "")]
+                return [do.NoteCallerSpoke(item_id, self._turn.caller_since_ms, "")]
             case ev.CallerTranscribed(item_id, text):
                 return [do.NoteCallerSpoke(item_id, at_ms, text)]
             case ev.ResponseCreated(response_id):

@@ -179,10 +179,12 @@ class Playout:
 
     # --- what was heard -----------------------------------------------------------------------
 
-    @property
-    def drained(self) -> bool:
-        """Whether everything on the line has been played and proven so by its marks."""
-        return not self._outbox and not self._framer and not self._playhead.outstanding
+    def drained(self, at_ms: int) -> bool:
+        """Whether everything on the line has been played, by its marks and by the clock.
+
+        A carrier that returns marks at once is not believed before the time has passed.
+        """
+        return not self._playhead.outstanding and self._playhead.heard(at_ms) >= self._accepted
 
     @property
     def cutting(self) -> bool:

@@ -24,6 +24,8 @@ class Turn:
 
     def __init__(self, playout: Playout) -> None:
         self.caller_speaking = False
+        self.caller_since_ms = 0
+        """When the caller last began to speak."""
         self.deadline: float | None = None
         self._playout = playout
         self._truncates: dict[str, do.TruncateItem] = {}
@@ -31,7 +33,7 @@ class Turn:
 
     def caller_started(self, now: float, at_ms: int) -> list[do.Command]:
         """Give the caller the turn: returns the clear if there was anything left to hear."""
-        self.caller_speaking = True
+        self.caller_speaking, self.caller_since_ms = True, at_ms
         cleared = self._playout.cut(at_ms)
         if cleared:
             self.deadline = now + ECHO_WAIT_S

@@ -85,7 +85,7 @@ def _started(message: dict[str, Any]) -> Started:
     media_format = start.get("mediaFormat")
     if media_format != _FORMAT:
         raise StreamRefused(f"start.mediaFormat is {media_format!r}; only {_FORMAT!r} is served")
-    parameters = start.get("customParameters") or {}
+    parameters = {} if start.get("customParameters") is None else start["customParameters"]
     if not isinstance(parameters, dict):
         raise StreamRefused("start.customParameters is not an object")
     stream_id, call_id = start.get("streamSid"), start.get("callSid")

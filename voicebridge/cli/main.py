@@ -121,7 +121,8 @@ def _milliseconds(text: str) -> int:
 
 
 def _rehearse(options: argparse.Namespace) -> int:
-    from voicebridge.cli.rehearse import Rehearsal, run_rehearsal
+    from voicebridge.cli.rehearse import run_rehearsal
+    from voicebridge.cli.stage import Rehearsal
 
     return run_rehearsal(
         Rehearsal(

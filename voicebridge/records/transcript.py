@@ -15,10 +15,10 @@ def transcript(record: CallRecord) -> str:
         f"{record.duration_s:.1f} s · {ended}",
         "",
     ]
-    entries = [(spoken.at_ms, _line(spoken)) for spoken in record.in_order()]
-    entries += [
+    entries = [
         (tool.at_ms, f"_{tool.name}({tool.arguments}) → {tool.output}_") for tool in record.tools
     ]
+    entries += [(spoken.at_ms, _line(spoken)) for spoken in record.in_order()]
     entries.sort(key=lambda entry: entry[0])
     for at_ms, line in entries:
         lines += [f"`{_clock(at_ms)}` {line}", ""]

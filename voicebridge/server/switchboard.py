@@ -18,11 +18,11 @@ from voicebridge.bridge.registry import CallRegistry
 from voicebridge.bridge.session import session_for
 from voicebridge.bridge.socket import TextSocket
 from voicebridge.bridge.tool_runner import ToolRunner
-from voicebridge.call import events as ev
 from voicebridge.call.call import Call, CallConfig
 from voicebridge.call.reasons import EndReason
 from voicebridge.carriers import twilio
 from voicebridge.carriers.base import Started
+from voicebridge.log import call_scope
 from voicebridge.personas.loader import PersonaBook
 from voicebridge.personas.persona import Persona
 from voicebridge.realtime import Client
@@ -56,7 +56,12 @@ class Switchboard:
 
     async def run_call(self, socket: TextSocket, started: Started, expected: Expected) -> EndReason:
         """Run one call on a stream that has started; returns when it is over and recorded."""
-        structlog.contextvars.bind_contextvars(call_id=started.call_id)
+        with call_scope(started.call_id):
+            return await self._run_call(socket, started, expected)
+
+    async def _run_call(
+        self, socket: TextSocket, started: Started, expected: Expected
+    ) -> EndReason:
         persona = self.personas.named(expected.persona)
         record = CallRecord(
             call_id=started.call_id,
@@ -79,8 +84,8 @@ class Switchboard:
             reason = await runner.run()
         finally:
             record.close(reason, time.monotonic() - begun)
-            self.calls.closed(started.call_id, reason)
             await self._save(record)
+            self.calls.closed(started.call_id, reason)
             log.info("call_ended", reason=str(reason), duration_s=round(record.duration_s, 1))
         return reason
 
@@ -99,21 +104,17 @@ class Switchboard:
         )
 
     def _tool_runner(self, persona: Persona, expected: Expected, runner: CallRunner) -> ToolRunner:
-        def context_for(call_id: str) -> CallContext:
-            return CallContext(
-                call_id=expected.call_id,
-                caller=expected.caller,
-                called=expected.called,
-                persona=expected.persona,
-                business=persona.business,
-                facts=persona.facts,
-                variables=variables,
-                hang_up=lambda reason: runner.feed_from_thread(ev.HangUpRequested(call_id)),
-            )
-
-        variables: dict[str, str] = {}
+        context = CallContext(
+            call_id=expected.call_id,
+            caller=expected.caller,
+            called=expected.called,
+            persona=expected.persona,
+            hang_up=lambda reason: None,  # the runner of a tool hears its wishes
+            business=persona.business,
+            facts=persona.facts,
+        )
         tools = {tool.name: tool for tool in self._tools.for_persona(persona.tools)}
-        return ToolRunner(tools, context_for, runner.feed)
+        return ToolRunner(tools, context, runner.feed)
 
     async def _save(self, record: CallRecord) -> None:
         try:

@@ -1,0 +1,167 @@
+"""``voicebridge check``: says of every configuration file whether it can be used, and why not."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from voicebridge.errors import ConfigError
+from voicebridge.personas.loader import folder_errors, persona_files, repeated_numbers
+from voicebridge.personas.persona import Persona
+from voicebridge.personas.yaml_faults import did_you_mean
+from voicebridge.personas.yaml_lines import load_model, place_of
+from voicebridge.settings import FILE_NAME, Settings, load_settings
+from voicebridge.tools.registry import ToolRegistry
+
+ENVIRONMENT = "environment"
+_VARIABLES = ("OPENAI_API_KEY", "TWILIO_AUTH_TOKEN", "VOICEBRIDGE_PUBLIC_URL")
+
+
+@dataclass(slots=True)
+class _Report:
+    """Collect a row for each file, in the order in which they are looked at."""
+
+    notes: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, list[ConfigError]] = field(default_factory=dict)
+
+    def well(self, subject: Path | str, note: str = "") -> None:
+        self.notes[str(subject)] = note
+
+    def wrong(self, subject: Path | str, error: ConfigError) -> None:
+        self.notes.setdefault(str(subject), "")
+        self.errors.setdefault(str(subject), []).append(error)
+
+    def lines(self, yes: str, no: str) -> list[str]:
+        """Write the rows, aligned, each followed by its errors."""
+        width = max(map(len, self.notes), default=0)
+        lines: list[str] = []
+        for subject, note in self.notes.items():
+            errors = self.errors.get(subject, [])
+            lines.append(f"{no if errors else yes} {subject:<{width}}  {note}".rstrip())
+            lines += [f"    {line}" for error in errors for line in str(error).splitlines()]
+        return lines
+
+
+def run_check(config_dir: Path, environ: Mapping[str, str] | None, out: TextIO) -> int:
+    """Check everything under ``config_dir``, print the result, and return the exit status.
+
+    0 when all can be used, 1 when something cannot. ``environ`` is the process environment if None.
+    """
+    report = _Report()
+    settings = _check_settings(config_dir, environ, report)
+    personas = _check_personas(config_dir / "personas", report)
+    if settings is not None:
+        _check_default(config_dir, settings.default_persona, personas, report)
+    _check_rehearsals(config_dir, personas, report)
+    if settings is not None:
+        report.well(ENVIRONMENT, _missing(settings))
+    yes, no = _marks(out)
+    for line in [*report.lines(yes, no), "", _next_step(config_dir, settings, report)]:
+        print(line, file=out)
+    return 1 if report.errors else 0
+
+
+def _check_settings(
+    config_dir: Path, environ: Mapping[str, str] | None, report: _Report
+) -> Settings | None:
+    file = config_dir / FILE_NAME
+    try:
+        settings = load_settings(config_dir, environ)
+    except ConfigError as error:
+        if error.file is None:
+            report.well(file)
+        report.wrong(file if error.file else ENVIRONMENT, error)
+        return None
+    realtime, server = settings.realtime, settings.server
+    report.well(file, f"{server.host}:{server.port}, {realtime.url} ({realtime.dialect})")
+    return settings
+
+
+def _missing(settings: Settings) -> str:
+    present = (settings.openai_api_key, settings.twilio_auth_token, settings.public_url)
+    missing = [name for name, value in zip(_VARIABLES, present, strict=True) if not value]
+    return f"not set: {', '.join(missing)}" if missing else "all set"
+
+
+def _check_personas(directory: Path, report: _Report) -> dict[str, Persona | None]:
+    """Return the personas by name; None for one whose file is wrong."""
+    for fault in folder_errors(directory):
+        report.wrong(fault.file or directory, fault)
+    tools = ToolRegistry.with_builtins()
+    personas: dict[str, Persona | None] = {}
+    for file in persona_files(directory):
+        personas[file.stem] = None
+        try:
+            persona = load_model(file, Persona)
+        except ConfigError as error:
+            report.wrong(file, error)
+            continue
+        personas[file.stem] = persona
+        report.well(file, ", ".join((persona.name, *persona.numbers)))
+        _check_tools(file, persona, tools, report)
+    loaded = {stem: persona for stem, persona in personas.items() if persona is not None}
+    for fault in repeated_numbers(directory, loaded):
+        report.wrong(fault.file or directory, fault)
+    return personas
+
+
+def _check_tools(file: Path, persona: Persona, tools: ToolRegistry, report: _Report) -> None:
+    for index, error in tools.errors_of(persona.tools):
+        line = place_of(file, "tools", index)
+        report.wrong(file, ConfigError(error.message, file=file, line=line, key=error.key))
+    if "opening_hours" in persona.tools and persona.business is None:
+        message = "the tool opening_hours needs a business with its hours; add one"
+        report.wrong(file, ConfigError(message, file=file, key="business"))
+
+
+def _check_default(
+    config_dir: Path, default: str, personas: Mapping[str, object], report: _Report
+) -> None:
+    if personas and default not in personas:
+        file = config_dir / FILE_NAME
+        message = f"no persona '{default}'{did_you_mean(default, personas)}"
+        line = place_of(file, "default_persona")
+        report.wrong(file, ConfigError(message, file=file, line=line, key="default_persona"))
+
+
+def _check_rehearsals(config_dir: Path, personas: Mapping[str, object], report: _Report) -> None:
+    from voicebridge.rehearsal.scenario import load_scenario
+
+    for file in sorted((config_dir / "rehearsals").glob("*.yaml")):
+        try:
+            scenario = load_scenario(file)
+        except ConfigError as error:
+            report.wrong(file, error)
+            continue
+        report.well(file, scenario.title)
+        if scenario.persona not in personas:
+            message = f"no persona '{scenario.persona}'{did_you_mean(scenario.persona, personas)}"
+            line = place_of(file, "persona")
+            report.wrong(file, ConfigError(message, file=file, line=line, key="persona"))
+
+
+def _next_step(config_dir: Path, settings: Settings | None, report: _Report) -> str:
+    if report.errors:
+        count = sum(len(str(e).splitlines()) for each in report.errors.values() for e in each)
+        faults = "1 fault" if count == 1 else f"{count} faults"
+        return f"{faults} found. Next: correct them, then `voicebridge check {config_dir}` again."
+    if settings is not None and settings.twilio_auth_token and settings.public_url:
+        return f"All can be used. Next: `voicebridge serve --config {config_dir}` takes calls."
+    return (
+        f"All can be used. Next: `voicebridge rehearse --config {config_dir}` plays a call on this "
+        "machine;\nfor calls from a real number set TWILIO_AUTH_TOKEN and VOICEBRIDGE_PUBLIC_URL."
+    )
+
+
+def _marks(out: TextIO) -> tuple[str, str]:
+    """Choose marks that ``out`` can show, and let it replace any other sign that it cannot."""
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="replace")
+    try:
+        "✓✗".encode(out.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return "ok  ", "FAIL"
+    return "✓", "✗"

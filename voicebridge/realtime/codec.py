@@ -1,0 +1,161 @@
+"""From wire text to events and back; the place where malformed events are found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+from voicebridge.realtime.client_events import ClientEvent
+from voicebridge.realtime.dialects import GA, Dialect
+from voicebridge.realtime.errors import RealtimeProtocolError
+from voicebridge.realtime.server_events import (
+    SERVER_EVENTS,
+    ResponseOutputAudioDeltaEvent,
+    ServerEvent,
+    ServerEventBase,
+    UnknownEvent,
+)
+from voicebridge.realtime.wire import FROM_WIRE, JsonObject, to_wire
+
+_DELTA_FIELDS = frozenset(
+    {"type", "event_id", "response_id", "item_id", "output_index", "content_index", "delta"}
+)
+
+
+def marshal_client_event(
+    event: ClientEvent, dialect: Dialect = GA, *, strict: bool = True
+) -> bytes:
+    """Write a client event as JSON in a dialect.
+
+    ``strict`` refuses what that dialect's server would refuse: raises ``UnsupportedParameter``.
+    """
+    wire = client_event_to_wire(event)
+    if strict:
+        dialect.check(wire)
+    return to_json(dialect.encode_client(wire))
+
+
+def unmarshal_server_event(data: bytes | str, dialect: Dialect = GA) -> ServerEvent:
+    """Read a server event from JSON in a dialect.
+
+    Raises ``RealtimeProtocolError`` for anything that is not a well-formed event; an unknown type
+    is not malformed but an ``UnknownEvent``.
+    """
+    raw = _json_object(data)
+    kind = raw.get("type")
+    if type(kind) is not str:
+        raise RealtimeProtocolError("an event without a type", field="type")
+    if kind == dialect.audio_delta:
+        return _audio_delta(raw)
+    event = dialect.decode_server(raw)
+    model = SERVER_EVENTS.get(event["type"])
+    if model is None:
+        return UnknownEvent(kind, raw)
+    return _validated(model, event)
+
+
+def marshal_server_event(event: ServerEvent, dialect: Dialect = GA) -> bytes:
+    """Write a server event as JSON in a dialect: for proxies, recordings and test servers."""
+    if isinstance(event, UnknownEvent):
+        return to_json(event.raw)
+    return to_json(dialect.encode_server(server_event_to_wire(event)))
+
+
+def client_event_to_wire(event: ClientEvent) -> JsonObject:
+    """Turn a client event into JSON types, in the GA dialect."""
+    return {"type": event.type, **to_wire(event)}
+
+
+def server_event_to_wire(event: ServerEvent) -> JsonObject:
+    """Turn a server event into JSON types, in the GA dialect."""
+    if isinstance(event, ResponseOutputAudioDeltaEvent):
+        return _audio_delta_to_wire(event)
+    if isinstance(event, UnknownEvent):
+        return event.raw
+    return {"type": event.type, **to_wire(event)}
+
+
+def _json_object(data: bytes | str) -> JsonObject:
+    try:
+        raw = from_json(data, allow_inf_nan=False)
+    except (ValueError, TypeError) as error:  # TypeError: text that UTF-8 cannot hold
+        raise RealtimeProtocolError(f"not JSON: {error}") from error
+    if type(raw) is not dict:
+        raise RealtimeProtocolError(f"an event is a JSON object, not {type(raw).__name__}")
+    return raw
+
+
+def _audio_delta(raw: JsonObject) -> ResponseOutputAudioDeltaEvent:
+    event = ResponseOutputAudioDeltaEvent(
+        raw.get("response_id"),  # type: ignore[arg-type]  # checked below, all at once
+        raw.get("item_id"),  # type: ignore[arg-type]
+        raw.get("output_index", 0),
+        raw.get("content_index", 0),
+        raw.get("delta"),  # type: ignore[arg-type]
+        raw.get("event_id"),
+    )
+    if not (
+        type(event.delta) is str
+        and type(event.item_id) is str
+        and type(event.response_id) is str
+        and type(event.output_index) is int
+        and type(event.content_index) is int
+        and (event.event_id is None or type(event.event_id) is str)
+    ):
+        raise _malformed_delta(event, raw["type"])
+    if len(raw) > len(_DELTA_FIELDS) or not raw.keys() <= _DELTA_FIELDS:
+        event.extra = {key: raw[key] for key in raw.keys() - _DELTA_FIELDS} or None
+    return event
+
+
+def _malformed_delta(event: ResponseOutputAudioDeltaEvent, kind: str) -> RealtimeProtocolError:
+    wanted = {"delta": str, "item_id": str, "response_id": str, "output_index": int}
+    for name, type_ in {**wanted, "content_index": int, "event_id": str}.items():
+        if type(getattr(event, name)) is not type_:
+            break
+    return RealtimeProtocolError(
+        f"{kind}: {name} must be {type_.__name__}", event_type=kind, field=name
+    )
+
+
+def _audio_delta_to_wire(event: ResponseOutputAudioDeltaEvent) -> JsonObject:
+    wire: JsonObject = {
+        "type": event.type,
+        "event_id": event.event_id,
+        "response_id": event.response_id,
+        "item_id": event.item_id,
+        "output_index": event.output_index,
+        "content_index": event.content_index,
+        "delta": event.delta,
+        **(event.extra or {}),
+    }
+    if event.event_id is None:
+        del wire["event_id"]
+    return wire
+
+
+def _validated(model: type[ServerEventBase], event: JsonObject) -> ServerEventBase:
+    try:
+        return model.model_validate(event, context=FROM_WIRE)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = _place(first["loc"], event)
+        kind = event["type"]
+        raise RealtimeProtocolError(
+            f"{kind}: {field}: {first['msg']}", event_type=kind, field=field
+        ) from None
+
+
+def _place(loc: tuple[int | str, ...], value: Any) -> str:
+    """Name the faulty field as the wire has it, without the names of the union members tried."""
+    path = ""
+    for step in loc:
+        if isinstance(value, dict) and step in value:
+            path, value = f"{path}.{step}", value[step]
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            path, value = f"{path}[{step}]", value[step]
+        elif isinstance(value, dict) and step == loc[-1]:
+            path = f"{path}.{step}"  # a required field that is missing
+    return path.removeprefix(".")

@@ -1,0 +1,192 @@
+"""Read the bridge's settings: one file, and the environment for secrets and addresses.
+
+This is the only reader of the process environment. Secrets come from there alone: a key in the
+file that looks like one is refused. They are kept as SecretStr, so that no repr shows them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from voicebridge.errors import ConfigError
+from voicebridge.personas.yaml_lines import load_model
+
+FILE_NAME = "voicebridge.yaml"
+OPENAI_REALTIME_URL = "wss://api.openai.com/v1/realtime"
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+_SECRET_NAME = re.compile(
+    r"api_?key|token|secret|passw|credential|sid$|openai|twilio", re.IGNORECASE
+)
+
+
+def _split(url: str, schemes: tuple[str, str]) -> SplitResult:
+    """Split an absolute URL of one of two schemes; raises ValueError without repeating the URL."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, a broken IPv6 address
+        usable = False
+    if not usable or re.search(r"[\s\x00-\x1f]", url):
+        raise ValueError(f"expected a URL that starts with {schemes[0]}:// or {schemes[1]}://")
+    if parts.username or parts.password or parts.fragment:
+        raise ValueError("expected a URL without user name, password and fragment")
+    return parts
+
+
+def _realtime_url(url: str) -> str:
+    _split(url, ("wss", "ws"))
+    return url
+
+
+def _public_url(url: str) -> str:
+    parts = _split(url, ("https", "http"))
+    if parts.path not in {"", "/"} or parts.query:
+        raise ValueError("expected a URL without a path, such as https://bridge.example.com")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+class Server(BaseModel):
+    """Say where the webhook and media server listens, and what it bears."""
+
+    model_config = _FROZEN
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8080, ge=0, le=65535)
+    max_message_bytes: int = Field(default=65536, ge=1024, le=16 * 1024 * 1024)
+    start_timeout_s: float = Field(default=5, gt=0, le=60)
+    max_calls: int = Field(default=100, ge=1)
+    shutdown_grace_s: float = Field(default=30, ge=0, le=3600)
+
+
+class Realtime(BaseModel):
+    """Say which realtime server answers, and in which dialect."""
+
+    model_config = _FROZEN
+
+    url: Annotated[str, AfterValidator(_realtime_url)] = OPENAI_REALTIME_URL
+    dialect: Literal["ga", "beta"] = "ga"
+    model: str | None = Field(default=None, min_length=1)
+    connect_timeout_s: float = Field(default=10, gt=0, le=120)
+
+
+class Records(BaseModel):
+    """Say where calls are recorded; nowhere when ``directory`` is None."""
+
+    model_config = _FROZEN
+
+    directory: Path | None = None
+
+
+class Log(BaseModel):
+    """Say how much is logged and in which form."""
+
+    model_config = _FROZEN
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class SettingsFile(BaseModel):
+    """Hold what config/voicebridge.yaml may say."""
+
+    model_config = _FROZEN
+
+    server: Server = Server()
+    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
+    realtime: Realtime = Realtime()
+    default_persona: str = Field(default="front-desk", min_length=1)
+    records: Records = Records()
+    log: Log = Log()
+
+
+class Settings(SettingsFile):
+    """Hold everything the bridge is told from outside: the file, then the environment over it."""
+
+    config_dir: Path
+    openai_api_key: SecretStr | None = None
+    twilio_account_sid: str | None = None
+    twilio_auth_token: SecretStr | None = None
+
+    def secret_values(self) -> tuple[str, ...]:
+        """Return the secrets in plain, for the one place that keeps them out of the log."""
+        secrets = (self.openai_api_key, self.twilio_auth_token)
+        return tuple(secret.get_secret_value() for secret in secrets if secret)
+
+
+def load_settings(config_dir: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """Load ``config_dir``/voicebridge.yaml and lay the environment over it.
+
+    ``environ`` is the process environment if None. Raises ConfigError, whose key is the variable's
+    name when the environment is at fault; the message never repeats a secret's value.
+    """
+    environment = _Environment(os.environ if environ is None else environ)
+    written = load_model(config_dir / FILE_NAME, SettingsFile, advise=_keep_secrets_out)
+    realtime_url = environment.url("VOICEBRIDGE_REALTIME_URL", _realtime_url)
+    public_url = environment.url("VOICEBRIDGE_PUBLIC_URL", _public_url)
+    return Settings(
+        server=written.server,
+        public_url=public_url or written.public_url,
+        realtime=written.realtime.model_copy(update={"url": realtime_url or written.realtime.url}),
+        default_persona=written.default_persona,
+        records=written.records,
+        log=written.log,
+        config_dir=config_dir,
+        openai_api_key=environment.secret("OPENAI_API_KEY"),
+        twilio_account_sid=environment.text("TWILIO_ACCOUNT_SID"),
+        twilio_auth_token=environment.secret("TWILIO_AUTH_TOKEN"),
+    )
+
+
+class _Environment:
+    """Read variables; one that is empty or blank counts as not set."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def text(self, name: str) -> str | None:
+        return self._variables.get(name, "").strip() or None
+
+    def url(self, name: str, check: Callable[[str], str]) -> str | None:
+        value = self.text(name)
+        try:
+            return check(value) if value else None
+        except ValueError as error:
+            raise ConfigError(str(error), key=name) from None
+
+    def secret(self, name: str) -> SecretStr | None:
+        """Return a secret; one with blanks or other signs inside would break an HTTP header."""
+        value = self.text(name)
+        if value and not re.fullmatch(r"[!-~]+", value):
+            raise ConfigError(
+                "expected a secret without blanks; was something else pasted along?", key=name
+            )
+        return SecretStr(value) if value else None
+
+
+def _keep_secrets_out(key: str) -> str | None:
+    if not _SECRET_NAME.search(key):
+        return None
+    name = key.lower()
+    if "sid" in name:
+        variable = "TWILIO_ACCOUNT_SID"
+    elif "twilio" in name or "auth" in name:
+        variable = "TWILIO_AUTH_TOKEN"
+    else:
+        variable = "OPENAI_API_KEY"
+    return (
+        f"'{key}' does not belong in this file: secrets come only from the environment; "
+        f"remove it here and set {variable}"
+    )
+
+
+def process_environment() -> Mapping[str, str]:
+    """Return the environment of this process, for those who need a variable that is no setting."""
+    return os.environ

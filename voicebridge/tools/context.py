@@ -1,0 +1,40 @@
+"""What a tool may see of the call it works for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class Business(Protocol):
+    """Name what the tools need to know of the business that the persona answers for."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def time_zone(self) -> str:
+        """Name the IANA zone, such as ``Europe/Berlin``, that the hours are in."""
+
+    def hours_on(self, weekday: str) -> tuple[str, str] | None:
+        """Return opening and closing time on an English weekday in lower case; None if closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """Show a tool its call; a parameter of this type is filled in and hidden from the model.
+
+    ``caller`` and ``called`` are telephone numbers. ``variables`` is the call's own scratchpad,
+    shared by all tools of the call. ``hang_up(reason)`` ends the call once what is being said has
+    been heard; plain tools may call it too, from their thread.
+    """
+
+    call_id: str
+    caller: str
+    called: str
+    persona: str
+    hang_up: Callable[[str], None]
+    business: Business | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
