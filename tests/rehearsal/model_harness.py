@@ -21,6 +21,8 @@ from voicebridge.rehearsal.voice import Speech, Word
 
 DEADLINE_S = 5.0
 INSTANT = float("inf")
+STALLED = 0.001
+"""A pace at which only the first delta comes while a test lasts."""
 BETA = {"OpenAI-Beta": "realtime=v1"}
 WORD_MS = 200
 

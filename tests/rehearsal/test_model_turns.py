@@ -3,7 +3,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from model_harness import conversing, says, tone
+from model_harness import STALLED, conversing, says, tone
 
 from voicebridge.audio import g711
 from voicebridge.audio.format import silence
@@ -88,7 +88,7 @@ async def test_without_create_response_the_turn_is_committed_and_nothing_said() 
 
 async def test_speaking_over_a_response_cancels_it_and_the_next_turn_is_answered() -> None:
     script = says("word " * 100, "Yes?")
-    async with conversing(script, pace=1.0) as (client, server):
+    async with conversing(script, pace=STALLED) as (client, server):
         await client.configure()
         await client.send("response.create")
         await client.until("response.output_audio.delta")
@@ -110,14 +110,15 @@ async def test_speaking_over_a_response_cancels_it_and_the_next_turn_is_answered
 
 async def test_without_interrupt_response_the_agent_speaks_on() -> None:
     detection = {"type": "server_vad", "interrupt_response": False}
-    async with conversing(says("word " * 20), pace=4.0) as (client, server):
+    async with conversing(says("word " * 20), pace=STALLED) as (client, server):
         await client.configure(turn_detection=detection)
         await client.send("response.create")
         await client.until("response.output_audio.delta")
         await client.talk()
-        done = (await client.until("response.done"))["response"]
-        assert "input_audio_buffer.committed" in client.types()
-        assert done["status"] == "completed"
+        await client.until("input_audio_buffer.committed")
+        assert "response.done" not in client.types()
+        await client.send("response.cancel")
+        assert (await client.until("response.done"))["response"]["status"] == "cancelled"
         assert len(server.sessions[0].log.responses) == 1
 
 

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from voicebridge.audio.format import silence
 from voicebridge.errors import ConfigError
 from voicebridge.rehearsal.scenario import AgentStep, CallerStep, load_scenario, standing_agent
 from voicebridge.rehearsal.script import STANDING_LINE, Memory, Script
+from voicebridge.rehearsal.vad import SpeechStarted, SpeechStopped, Vad, VadSettings
+from voicebridge.rehearsal.voice import Voice
 
 REHEARSALS = Path(__file__).parents[2] / "config" / "rehearsals"
 SHIPPED = sorted(REHEARSALS.glob("*.yaml"))
@@ -107,6 +110,15 @@ def test_a_caller_does_one_thing_at_one_time(step: Any) -> None:
 def test_an_agent_says_or_calls_and_knows_its_placeholders(step: Any) -> None:
     with pytest.raises(ValidationError):
         AgentStep.model_validate(step)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_line_of_a_shipped_caller_is_heard_as_one_turn(path: Path) -> None:
+    voice = Voice(variant="m3")
+    for line in load_scenario(path).script().caller_lines:
+        audio = silence(8 * 500) + voice.speak(line).audio + silence(8 * 700)
+        events = Vad(VadSettings()).feed(audio)
+        assert [type(event) for event in events] == [SpeechStarted, SpeechStopped], line
 
 
 def test_placeholders_are_filled_from_what_is_remembered() -> None:

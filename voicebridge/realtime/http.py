@@ -9,10 +9,10 @@ from pydantic_core import from_json, to_json
 
 from voicebridge.realtime.errors import RealtimeProtocolError, RequestError
 from voicebridge.realtime.transport.refused import (
-    REQUEST_ID_HEADERS,
     advice,
     describe,
     error_of_body,
+    request_id_of,
     retry_after,
 )
 
@@ -74,13 +74,14 @@ def _json(text: bytes) -> Any:
 
 def _refused(status: int, headers: Mapping[str, str], text: bytes) -> RequestError:
     fields = {name.lower(): value for name, value in headers.items()}
-    code, message = error_of_body(text)
+    code, message, param = error_of_body(text)
     what = describe(f"the server refused the request with HTTP {status}", code, message)
     remedy = advice(status, code)
     return RequestError(
         f"{what}; {remedy}" if remedy else what,
         status=status,
         code=code,
-        request_id=next((fields[h] for h in REQUEST_ID_HEADERS if h in fields), None),
+        param=param,
+        request_id=request_id_of(fields),
         retry_after_s=retry_after(fields),
     )

@@ -120,10 +120,12 @@ class _Alignment:
         self._pieces.append(piece)
 
     def _next_start(self, cursor: int) -> int:
-        """Find where a match may begin again: at a message, or where a fresh item's audio does."""
+        """Find where a match may begin again: a message, a fresh item's audio, a frame further."""
+        starts = [cursor + WINDOW_BYTES]
         after = bisect_right(self._starts, cursor)
-        starts = [self._starts[after]] if after < len(self._starts) else []
+        if after < len(self._starts):
+            starts.append(self._starts[after])
         for number, item in enumerate(self._items):
             if number not in self._reached:
                 starts.append(self._received.find(item[: 5 * WINDOW_BYTES], cursor + 1))
-        return min((start for start in starts if start > cursor), default=len(self._received))
+        return min(start for start in starts if start > cursor)

@@ -47,6 +47,9 @@ _Callback = ctypes.CFUNCTYPE(
 )
 
 
+_LOADING = threading.Lock()
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How to speak: espeak's voice name (``en-us+f3``), words a minute, pitch 0-99."""
@@ -122,9 +125,17 @@ def short_path(data_path: Path) -> Path:
     return link
 
 
-@lru_cache(maxsize=1)
 def shared_engine() -> Engine:
-    """Load the engine once; raises ConfigError when the extra is missing or cannot be loaded."""
+    """Load the engine once; raises ConfigError when the extra is missing or cannot be loaded.
+
+    The library keeps its state in globals: two engines, from two threads, would crash the process.
+    """
+    with _LOADING:
+        return _load_engine()
+
+
+@lru_cache(maxsize=1)
+def _load_engine() -> Engine:
     try:
         import espeakng_loader
     except ImportError as error:

@@ -23,7 +23,7 @@ class Faults:
     ``hang_handshake`` never answers it. ``created_delay_s`` holds ``session.created`` back.
     ``session_updated`` echoes the session truly, with another audio format, without any format,
     or not at all. ``inject`` are raw texts written once, right after the first event of type
-    ``inject_after``. The socket drops ``drop_after_ms`` after the handshake or at the n-th
+    ``inject_after``. The socket drops ``drop_after_ms`` after ``session.created`` or at the n-th
     appended piece of audio: with ``drop_code`` by a closing handshake, without one it is cut.
     ``fail_response`` is the number (from 0) of a response that ends as failed, without audio.
     """

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TextIO
 
 from voicebridge.rehearsal.notes import PhoneNote
-from voicebridge.rehearsal.report import Figure, Report
+from voicebridge.rehearsal.report import Report
 
 NAME_WIDTH = 8
 INDENT = 11 + NAME_WIDTH + 1
@@ -96,7 +96,8 @@ class LiveTimeline:
             case "violation":
                 self._line(note.at, "warning", note.text)
             case "verb":
-                self._line(note.at, "line", note.text)
+                self._marks(note.at)
+                self._line(note.at, "line", f"next verb: {note.text}")
             case "hang_up":
                 self._marks(note.at)
                 self._line(note.at, "line", f"hung up by the {note.text}")
@@ -133,26 +134,24 @@ class LiveTimeline:
 
 def summary(report: Report, *, colour: bool = False) -> str:
     """Set the figures in a table: a tick or a cross where there is a bar, the bar behind."""
-    name_width = max((len(figure.name) for figure in report.figures), default=0)
-    value_width = max((len(_value(figure)) for figure in report.figures), default=0)
+    names = max((len(figure.name) for figure in report.figures), default=0)
+    numbers = max((len(_number(figure.value)) for figure in report.figures), default=0)
+    units = max((len(figure.unit) for figure in report.figures), default=0)
     lines = []
     for figure in report.figures:
         sign = {True: "✓", False: "✗", None: "·"}[figure.ok]
         if colour and figure.ok is not None:
             sign = f"\x1b[{_GOOD if figure.ok else _BAD}m{sign}\x1b[0m"
+        unit = "" if figure.value is None else figure.unit
+        value = f"{_number(figure.value):>{numbers}} {unit:<{units}}"
         bar = "" if figure.bar is None else f"   at most {_number(figure.bar)} {figure.unit}"
-        line = f"  {sign} {figure.name:<{name_width}}  {_value(figure):>{value_width}}{bar}"
-        lines.append(line.rstrip())
+        lines.append(f"  {sign} {figure.name:<{names}}  {value}{bar}".rstrip())
     return "\n".join(lines) + "\n"
 
 
-def _value(figure: Figure) -> str:
-    if figure.value is None:
-        return "none" + " " * (len(figure.unit) + 1 if figure.unit else 0)
-    return f"{_number(figure.value)} {figure.unit}" if figure.unit else _number(figure.value)
-
-
-def _number(value: float) -> str:
+def _number(value: float | None) -> str:
+    if value is None:
+        return "none"
     return f"{value:.0f}" if value == round(value) or value >= 10 else f"{value:.1f}"
 
 

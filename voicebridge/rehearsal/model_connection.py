@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
@@ -13,8 +14,6 @@ from websockets.exceptions import ConnectionClosed
 from voicebridge.rehearsal.faults import Faults
 from voicebridge.rehearsal.model_session import ModelSession
 from voicebridge.rehearsal.outbox import ClientTooSlowError, Outbox
-
-TOO_SLOW = 1008
 
 
 class ModelConnection:
@@ -42,8 +41,6 @@ class ModelConnection:
         """Serve until either side closes."""
         async with self._group:
             self.spawn(self._outbox.write_to(self._socket))
-            if self._faults.drop_after_ms is not None:
-                self.spawn(self._drop_later(self._faults.drop_after_ms / 1000))
             try:
                 await self._converse(session)
             finally:
@@ -55,8 +52,10 @@ class ModelConnection:
     async def _converse(self, session: ModelSession) -> None:
         """Read to the end. The websocket's own ping is the deadline for a client gone silent."""
         if self._faults.created_delay_s:
-            await asyncio.sleep(self._faults.created_delay_s)
-        session.open()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._faults.created_delay_s):
+                    await self._socket.wait_closed()
+        session.open(self._arm_drop)
         try:
             async for message in self._socket:
                 session.receive(message)
@@ -64,8 +63,12 @@ class ModelConnection:
                     await self._drop()
         except ConnectionClosed:
             return
-        except ClientTooSlowError as error:
-            await self._socket.close(TOO_SLOW, str(error))
+        except ClientTooSlowError:
+            self._socket.transport.abort()  # such a client would not read a farewell either
+
+    def _arm_drop(self, _created_at: float) -> None:
+        if self._faults.drop_after_ms is not None:
+            self.spawn(self._drop_later(self._faults.drop_after_ms / 1000))
 
     async def _drop_later(self, delay_s: float) -> None:
         await asyncio.sleep(delay_s)

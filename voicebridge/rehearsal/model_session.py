@@ -22,6 +22,7 @@ from voicebridge.rehearsal.client_events import (
 )
 from voicebridge.rehearsal.conversation import Json
 from voicebridge.rehearsal.item_desk import ItemDesk
+from voicebridge.rehearsal.outbox import Written
 from voicebridge.rehearsal.refusals import RefusedError, missing, validate
 from voicebridge.rehearsal.responder import Responder
 from voicebridge.rehearsal.session_config import read_update, updated
@@ -67,9 +68,10 @@ class ModelSession:
         """Give what has happened so far."""
         return self._state.log
 
-    def open(self) -> None:
-        """Say that the session is there."""
-        self._emit("session.created", session=self._session_object())
+    def open(self, written: Written | None = None) -> None:
+        """Say that the session is there; ``written`` is told when that went out."""
+        created = {"type": "session.created", "session": self._session_object()}
+        self._state.outbox.emit(created, written)
         if self._dialect.name == "beta":
             ids = {"id": self._state.conversation.conversation_id}
             self._emit(

@@ -58,16 +58,16 @@ def validate(model: type[M], data: object, root: str = "") -> M:
 
 def _refusal(error: ErrorDetails, data: object, root: str) -> RefusedError:
     kind, context = error["type"], error.get("ctx", {})
-    param = _path(error["loc"], data, root)
+    param = _path(error, data, root)
     if kind == "missing":
         return missing(param)
     if kind == "union_tag_not_found":
-        return missing(_join(param, "type"))
+        return missing(_join(param, _tag_key(error)))
     if kind == "extra_forbidden":
         return RefusedError("unknown_parameter", f"Unknown parameter: '{param}'.", param)
     if kind == "union_tag_invalid":
         expected = str(context.get("expected_tags"))
-        return _bad_value(context.get("tag"), expected, _join(param, "type"))
+        return _bad_value(context.get("tag"), expected, _join(param, _tag_key(error)))
     if kind in ("literal_error", "enum"):
         return _bad_value(error["input"], str(context.get("expected")), param)
     if kind in _LIMITS:
@@ -100,15 +100,21 @@ def _out_of_range(error: ErrorDetails, param: str) -> RefusedError:
     return RefusedError(f"{number}_{suffix}", message, param)
 
 
-def _path(location: tuple[int | str, ...], data: object, root: str) -> str:
-    """Write the place as the API does; the names of union members in ``location`` are no keys."""
-    path, node = root, data
+def _tag_key(error: ErrorDetails) -> str:
+    """Tell which key chooses the member of the union: pydantic puts it in quotes."""
+    return str(error.get("ctx", {}).get("discriminator", "type")).strip("'")
+
+
+def _path(error: ErrorDetails, data: object, root: str) -> str:
+    """Write the place as the API does; the names of union members in it are no keys."""
+    path, node, location = root, data, error["loc"]
+    names_a_key = error["type"] in ("missing", "extra_forbidden")
     for index, key in enumerate(location):
         if isinstance(key, int):
             path, node = f"{path}[{key}]", _child(node, key)
         elif isinstance(node, dict):
-            last = index == len(location) - 1
-            if last or (key in node and key not in (node.get("type"), node.get("role"))):
+            is_member = key not in node or key in (node.get("type"), node.get("role"))
+            if not is_member or (names_a_key and index == len(location) - 1):
                 path, node = _join(path, key), _child(node, key)
     return path
 

@@ -77,7 +77,7 @@ def draw_row(timeline: Timeline, window: Window, top: float) -> tuple[list[str],
     notes, note_levels = _notes(timeline, window, agent_top, notes_top)
     words_top = notes_top + note_levels * NOTE
     elements = [
-        *_stage(window, caller_top, agent_top),
+        *_stage(timeline, window, caller_top, agent_top),
         *_axis(timeline, window, axis_top),
         *_noticed(timeline, window, caller_top + LANE + 6),
         *_unheard(timeline, window, agent_top + LANE / 2),
@@ -87,18 +87,20 @@ def draw_row(timeline: Timeline, window: Window, top: float) -> tuple[list[str],
         *_cut_lines(timeline, window, caller_top, notes_top),
         *notes,
         *_words(above, caller_top - 8, -LINE_PX),
-        *_words(below, words_top + 10, LINE_PX),
+        *_words(below, words_top + 14, LINE_PX),
     ]
-    return elements, words_top + below_levels * LINE_PX - top
+    return elements, words_top + below_levels * LINE_PX + 4 - top
 
 
-def _stage(window: Window, caller_top: float, agent_top: float) -> list[str]:
+def _stage(timeline: Timeline, window: Window, caller_top: float, agent_top: float) -> list[str]:
     elements = []
+    wide = window.x(timeline.duration_ms) - LEFT
     for name, top in (("caller", caller_top), ("agent", agent_top)):
         middle = top + LANE / 2
         elements += [
-            f'<rect class="stage" x="{LEFT}" y="{top:g}" width="{PLOT}" height="{LANE}" rx="5"/>',
-            f'<line class="base" x1="{LEFT}" x2="{LEFT + PLOT}" y1="{middle:g}" y2="{middle:g}"/>',
+            f'<rect class="stage" x="{LEFT}" y="{top:g}" width="{wide:.1f}" '
+            f'height="{LANE}" rx="5"/>',
+            f'<path class="base" d="M{LEFT} {middle:g}h{wide:.1f}"/>',
             f'<text class="lane ink-{name}" x="{LEFT - 12}" y="{middle + 4:g}" '
             f'text-anchor="end">{name}</text>',
         ]
@@ -110,7 +112,7 @@ def _axis(timeline: Timeline, window: Window, top: float) -> list[str]:
     elements = []
     step_s = 1 if PLOT / window.length_ms * 1000 >= 40 else 5
     second = -(-int(window.start_ms) // 1000)
-    while second * 1000 <= window.end_ms:
+    while second * 1000 <= min(window.end_ms, timeline.duration_ms + 1000):
         if second % step_s == 0:
             x = window.x(second * 1000)
             elements += [
@@ -195,9 +197,10 @@ def _notes(
     notes = [(cut, "cut") for cut in timeline.cuts] + [(tool, "tool") for tool in timeline.tools]
     shown = [(span, kind) for span, kind in notes if window.holds(span.start_ms)]
     for span, kind in sorted(shown, key=lambda note: window.x(note[0].start_ms)):
-        wide = width_px(span.label, 12) + 16
         at_x = window.x(span.start_ms)
-        x = max(LEFT, min(at_x - 8, LEFT + PLOT + RIGHT / 2 - wide))
+        wide = max(width_px(span.label, 12) + 16, window.x(span.end_ms) - at_x)
+        beside = -2 if kind == "cut" else -8
+        x = max(LEFT, min(at_x + beside, LEFT + PLOT + RIGHT / 2 - wide))
         y = top + shelf.place(x, wide, 1) * NOTE
         if kind == "tool":
             elements += _tool(span, window, agent_top, (x, y, wide))

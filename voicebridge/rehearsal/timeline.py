@@ -13,7 +13,7 @@ from voicebridge.rehearsal.phone_log import PhoneLog
 from voicebridge.rehearsal.report import Figure, Report
 from voicebridge.rehearsal.session_log import SessionLog, ToolCallMade
 
-LONGEST_TOOL_LABEL = 64
+LONGEST_TOOL_LABEL = 84
 
 
 class TimedWord(NamedTuple):
@@ -183,7 +183,10 @@ def _brief(text: str) -> str:
         return " ".join(text.split())
     if not isinstance(values, dict):
         return str(values)
-    return ", ".join(f"{key} {value}" for key, value in values.items())
+    return ", ".join(
+        f"{key} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for key, value in values.items()
+    )
 
 
 def _noticed(phone: PhoneLog, model: SessionLog) -> tuple[Span, ...]:

@@ -77,7 +77,7 @@ def _legend() -> list[str]:
             f'<g transform="translate({x:.1f} 56)">{sign}'
             f'<text class="soft small" x="21" y="13">{name}</text></g>'
         )
-        x += 21 + width_px(name, 11) + 18
+        x += 21 + width_px(name, 11) + 22
     return elements
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from time import time
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic_core import from_json
 
@@ -32,6 +32,14 @@ _BY_STATUS: Final = {
 }
 
 
+class ApiError(NamedTuple):
+    """What an API error body tells."""
+
+    code: str | None = None
+    message: str | None = None
+    param: str | None = None
+
+
 def advice(status: int | None, code: str | None) -> str:
     """Say what to do about a refusal, or nothing where there is nothing to say."""
     for known, text in _BY_CODE.items():
@@ -45,8 +53,8 @@ def advice(status: int | None, code: str | None) -> str:
 def refused_handshake(status: int, headers: Mapping[str, str], body: bytes) -> ConnectError:
     """Make the error for a handshake that was answered with an HTTP status."""
     fields = {name.lower(): value for name, value in headers.items()}
-    code, message = error_of_body(body)
-    request_id = next((fields[h] for h in REQUEST_ID_HEADERS if h in fields), None)
+    code, message, _ = error_of_body(body)
+    request_id = request_id_of(fields)
     retry_after_s = retry_after(fields)
     return ConnectError(
         describe(f"the server refused the connection with HTTP {status}", code, message)
@@ -71,19 +79,23 @@ def describe(what: str, code: str | None, message: str | None) -> str:
     return f"{text}: {message.rstrip('.')}" if message else text
 
 
-def error_of_body(body: bytes) -> tuple[str | None, str | None]:
-    """Read code and message of an API error body; (None, None) where it is none."""
+def error_of_body(body: bytes) -> ApiError:
+    """Read an API error body; all None where it is none."""
     try:
         parsed = from_json(body)
     except ValueError:
-        return None, None
+        return ApiError()
     error = parsed.get("error") if isinstance(parsed, dict) else None
     if not isinstance(error, dict):
-        return None, None
-    code, message = error.get("code") or error.get("type"), error.get("message")
-    return (code if isinstance(code, str) else None), (
-        message if isinstance(message, str) else None
-    )
+        return ApiError()
+    fields = {name: value for name, value in error.items() if isinstance(value, str)}
+    code = fields.get("code") or fields.get("type")
+    return ApiError(code, fields.get("message"), fields.get("param"))
+
+
+def request_id_of(fields: Mapping[str, str]) -> str | None:
+    """Find the request's id in headers with lower-case names."""
+    return next((fields[name] for name in REQUEST_ID_HEADERS if name in fields), None)
 
 
 def retry_after(fields: Mapping[str, str]) -> float | None:

@@ -1,0 +1,176 @@
+"""Every shipped rehearsal, played for real over sockets; judged by its own report."""
+
+import asyncio
+import io
+import json
+import struct
+import wave
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from voicebridge.cli.main import main
+from voicebridge.cli.rehearse import leave_behind, run_rehearsal
+from voicebridge.cli.stage import Played, Rehearsal, find_scenario, play
+from voicebridge.errors import ConfigError
+
+CONFIG = Path(__file__).parent.parent.parent / "config"
+SHIPPED = sorted(path.stem for path in (CONFIG / "rehearsals").glob("*.yaml"))
+
+pytestmark = pytest.mark.xdist_group("rehearsals")
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
+    """All rehearsals at once, each call in real time; the main one also over a slow network."""
+    out = tmp_path_factory.mktemp("rehearsals")
+    wanted = {name: Rehearsal(config_dir=CONFIG, scenario=name, out=out / name) for name in SHIPPED}
+    wanted["opening-hours, 80 ms away"] = Rehearsal(
+        config_dir=CONFIG,
+        scenario="opening-hours",
+        out=out / "slow",
+        network_delay_ms=80,
+        jitter_ms=20,
+    )
+
+    async def play_all() -> list[Played]:
+        return await asyncio.gather(*(play(rehearsal) for rehearsal in wanted.values()))
+
+    return dict(zip(wanted, asyncio.run(play_all()), strict=True))
+
+
+def test_every_shipped_rehearsal_is_played(played: dict[str, Played]) -> None:
+    assert set(SHIPPED) >= {"opening-hours", "beta-dialect", "caller-hangs-up"}
+    assert set(SHIPPED) < set(played)
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, "opening-hours, 80 ms away"])
+def test_nothing_is_lost_altered_refused_or_stale(played: dict[str, Played], name: str) -> None:
+    report = played[name].report
+    # How fast the clear went out depends on the machine; everything else is a fact of the call.
+    facts = [figure for figure in report.figures if figure.name != "clear after speech_started"]
+    assert [figure.name for figure in facts if figure.ok is False] == []
+    assert report.errors == ()
+    for figure in (
+        "rejected truncates",
+        "cut reply played after clear",
+        "frames lost caller to model",
+        "frames lost model to caller",
+    ):
+        assert report.figure(figure).value == 0
+
+
+@pytest.mark.parametrize("name", ["opening-hours", "opening-hours, 80 ms away", "beta-dialect"])
+def test_what_was_heard_is_told_within_sixty_milliseconds(
+    played: dict[str, Played], name: str
+) -> None:
+    (cut,) = played[name].report.cuts
+    assert abs(cut.error_ms) <= 60
+    assert cut.heard_ms > 500, "the barge-in came into the middle of a reply"
+
+
+def test_the_shipped_call_goes_the_way_the_readme_says(played: dict[str, Played]) -> None:
+    call = played["opening-hours"]
+    record = json.loads((call.record_folder / "record.json").read_text())
+    assert record["ended"] == "agent_hung_up"
+    assert [tool["name"] for tool in record["tools"]] == ["opening_hours", "hang_up"]
+    assert len(record["barge_ins_ms"]) == 1
+    cut = next(spoken for spoken in record["spoken"] if spoken.get("unheard"))
+    resumed = record["spoken"][record["spoken"].index(cut) + 2]
+    assert cut["text"]
+    assert cut["unheard"].split()[0] not in cut["text"].split()
+    assert resumed["speaker"] == "agent"
+    assert cut["text"].split()[-1] in resumed["text"]
+    assert call.phone.ended_by == "bridge"
+    assert [str(verb) for verb in call.phone.verbs_after_stream][-1].startswith("Hangup")
+
+
+def test_a_caller_who_hangs_up_ends_the_call(played: dict[str, Played]) -> None:
+    call = played["caller-hangs-up"]
+    record = json.loads((call.record_folder / "record.json").read_text())
+    assert record["ended"] == "caller_hung_up"
+    assert call.model.closed_at is not None
+
+
+def test_a_call_leaves_a_recording_a_picture_and_a_transcript(played: dict[str, Played]) -> None:
+    call = played["opening-hours"]
+    folder = call.record_folder.parent
+    left = {path.name for path, _ in leave_behind(call, folder)}
+    assert left == {"timeline.svg", "call.wav", "transcript.md", "record.json", "report.json"}
+    with wave.open(str(folder / "call.wav")) as recording:
+        assert (recording.getnchannels(), recording.getframerate()) == (2, 8000)
+        frames = recording.readframes(recording.getnframes())
+    samples = struct.unpack(f"<{len(frames) // 2}h", frames)
+    caller, heard = samples[0::2], samples[1::2]
+    seconds = len(caller) / 8000
+    assert seconds == pytest.approx(call.phone.duration_ms / 1000, abs=0.1)
+    # Both sides speak for a good part of the call, and never clip.
+    for channel in (caller, heard):
+        loud = sum(abs(sample) > 500 for sample in channel) / len(channel)
+        assert 0.05 < loud < 0.9
+        assert max(map(abs, channel)) < 32124
+    picture = ElementTree.parse(folder / "timeline.svg").getroot()
+    assert picture.tag.endswith("svg")
+    transcript = (folder / "transcript.md").read_text()
+    assert "~~" in transcript
+    assert "opening_hours" in transcript
+
+
+def test_the_command_tells_the_call_and_ends_by_saying_what_is_next(
+    tmp_path: Path, wav_of_speech: Path
+) -> None:
+    out = io.StringIO()
+    status = run_rehearsal(
+        Rehearsal(
+            config_dir=CONFIG,
+            scenario="opening-hours",
+            out=tmp_path / "out",
+            caller_wav=wav_of_speech,
+        ),
+        out,
+    )
+    told = out.getvalue()
+    assert status == 0, told
+    assert "Harbour Dental" in told
+    assert "hung up by the caller" in told
+    assert told.rstrip().splitlines()[-2].startswith("Next: ")
+    assert (tmp_path / "out" / "call.wav").stat().st_size > 10_000
+
+
+@pytest.fixture
+def wav_of_speech(tmp_path: Path) -> Path:
+    """A recording in a format of its own: 16 kHz, with a question in it."""
+    from voicebridge.audio import g711
+    from voicebridge.rehearsal.voice import Voice
+
+    pcm = g711.decode(b"\xff" * 28000 + Voice(variant="m3").speak("Are you open?").audio)
+    samples = struct.unpack(f"<{len(pcm) // 2}h", pcm)
+    path = tmp_path / "caller.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(struct.pack(f"<{2 * len(samples)}h", *(s for s in samples for _ in "12")))
+    return path
+
+
+def test_an_unknown_rehearsal_is_told_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match="opening-hours"):
+        find_scenario(CONFIG, "opening-hour")
+
+
+def test_a_wrong_setting_ends_the_command_with_status_two(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["rehearse", "no-such-call", "--config", str(CONFIG)]) == 2
+    assert "no rehearsal 'no-such-call'" in capsys.readouterr().err
+
+
+def test_the_version_is_told_without_loading_the_server(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith("voicebridge ")
