@@ -18,6 +18,7 @@ from voicebridge import __version__
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.xdist_group("plain-install"),  # one worker, so that there is one install
     pytest.mark.skipif(
         importlib.util.find_spec("ensurepip") is None,
         reason="this Python cannot make environments with pip",
@@ -106,7 +107,7 @@ def test_a_plain_install_holds_no_tools_of_developers_and_no_local_voice(bin_fol
     assert not installed & (NOT_FOR_USERS | GPL_OR_HEAVY)
 
 
-async def test_the_image_s_command_serves_is_healthy_and_stops_when_asked(
+async def test_the_command_of_the_image_serves_is_healthy_and_stops_when_asked(
     bin_folder, serve_words, dockerfile, tmp_path, variables
 ):
     env = clean_environment(variables) | TOKEN | LOCAL_MODEL

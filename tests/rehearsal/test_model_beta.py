@@ -169,3 +169,10 @@ async def test_ga_settings_of_a_response_are_refused() -> None:
             "unknown_parameter",
             "response.output_modalities",
         )
+
+
+async def test_history_that_is_no_list_of_parts_is_refused() -> None:
+    history = {"type": "message", "role": "assistant", "content": ["A."]}
+    async with conversing(says("Hello."), headers=BETA) as (client, _):
+        error = await client.error_after("conversation.item.create", item=history)
+        assert (error["code"], error["param"]) == ("invalid_type", "item.content[0]")

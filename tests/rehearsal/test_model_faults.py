@@ -5,12 +5,12 @@ import json
 from contextlib import suppress
 
 import pytest
-from model_harness import INSTANT, Client, ToneVoice, conversing, dialled, says
+from model_harness import DEADLINE_S, INSTANT, Client, ToneVoice, conversing, dialled, says
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from voicebridge.audio.format import silence
 from voicebridge.rehearsal import faults as fault_texts
-from voicebridge.rehearsal import outbox
+from voicebridge.rehearsal import outbox, wire_ga
 from voicebridge.rehearsal.faults import Faults
 from voicebridge.rehearsal.outbox import ClientTooSlowError, Outbox
 from voicebridge.rehearsal.realtime_server import RealtimeServer
@@ -124,13 +124,33 @@ async def test_a_client_that_does_not_read_loses_its_session_and_no_other(
 
 
 async def test_the_outbox_has_a_bound() -> None:
-    class Same:
-        @staticmethod
-        def encode(event: dict[str, object]) -> dict[str, object]:
-            return event
-
-    box = Outbox(Same(), "", ())
+    box = Outbox(wire_ga, "", ())
     for _ in range(outbox.LONGEST_QUEUE):
         box.emit({"type": "x"})
     with pytest.raises(ClientTooSlowError):
         box.emit({"type": "x"})
+
+
+class OpenSocket:
+    """A socket that takes everything."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def send(self, text: str) -> None:
+        self.sent.append(text)
+
+
+async def test_the_outbox_has_room_again_when_it_was_written() -> None:
+    box, socket = Outbox(wire_ga, "", ()), OpenSocket()
+    await box.room()
+    for _ in range(outbox.ROOM_QUEUE):
+        box.emit({"type": "x"})
+    waiting = asyncio.ensure_future(box.room())
+    done, _ = await asyncio.wait([waiting], timeout=0.01)
+    assert not done
+    writing = asyncio.ensure_future(box.write_to(socket))  # type: ignore[arg-type]
+    async with asyncio.timeout(DEADLINE_S):
+        await waiting
+    writing.cancel()
+    assert socket.sent

@@ -174,6 +174,14 @@ async def test_a_reply_that_was_not_heard_at_all_is_all_still_to_say() -> None:
         assert await transcript(client) == 'up to "": One two. Three.'
 
 
+async def test_an_item_that_is_no_reply_changes_nothing_of_what_was_heard() -> None:
+    async with conversing(says(CUT)) as (client, _):
+        user = text_message("user", "input_text", id="item_user")
+        await client.send("conversation.item.create", item=user)
+        await client.send("conversation.item.delete", item_id="item_user")
+        assert await transcript(client) == 'up to "":'
+
+
 @given(st.integers(0, 4_000))
 def test_heard_words_and_rest_meet_in_the_sentence_that_was_cut(heard_ms: int) -> None:
     speech = ToneVoice().speak("One two three. Four five, six! Seven eight? Nine ten eleven.")
@@ -291,3 +299,4 @@ def test_the_order_of_a_conversation_is_that_of_a_plain_list(moves: list[str]) -
         assert conversation.before(name) == expected
     assert conversation.last_id == (model[-1] if model else None)
     assert all(name in conversation for name in model)
+    assert conversation.before("item_unknown") is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from voicebridge.rehearsal.responder import MOST_AT_ONCE
 from voicebridge.rehearsal.script import Script
 from voicebridge.rehearsal.session_log import ServerNote
 from voicebridge.rehearsal.steps import AgentStep
+from voicebridge.rehearsal.voice import Speech
 
 
 def kinds(client: Client) -> list[str]:
@@ -217,6 +219,29 @@ async def test_speech_and_call_in_one_response_come_one_after_the_other() -> Non
     assert (finished["name"], finished["call_id"]) == ("look_up", function_call["call_id"])
     assert call.call_id == function_call["call_id"]
     assert [item["status"] for item in done["output"]] == ["completed", "completed"]
+
+
+class HeldVoice(ToneVoice):
+    """A voice that does not begin before it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def speak(self, text: str) -> Speech:
+        assert self.let_go.wait(timeout=5)
+        return super().speak(text)
+
+
+async def test_a_response_cancelled_before_its_first_sound_has_no_output() -> None:
+    voice = HeldVoice()
+    async with conversing(says("One.", "Two."), voice=voice) as (client, _):
+        await client.send("response.create")
+        await client.send("response.cancel")
+        done = (await client.until("response.done"))["response"]
+        assert (done["status"], done["output"]) == ("cancelled", [])
+        voice.let_go.set()
+        assert (await answered(client))["output"][0]["content"][0]["transcript"] == "Two."
+        assert len(client.of("response.output_item.added")) == 1
 
 
 async def test_a_response_cut_while_speaking_makes_no_call() -> None:

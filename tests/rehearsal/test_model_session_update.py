@@ -39,6 +39,11 @@ def speaking(**fields: Any) -> dict[str, Any]:
         (session(tools=[{"name": "f"}]), "missing_required_parameter", "session.tools[0].type"),
         (session(tools=[{"type": "function", "function": {}, "name": "f"}]), "unknown_parameter",
          "session.tools[0].function"),
+        (
+            session(tools=[{"type": "function", "name": "two words"}]),
+            "invalid_value",
+            "session.tools[0].name",
+        ),
         (hearing(format="g711_ulaw"), "invalid_type", "session.audio.input.format"),
         (hearing(format={"type": "audio/mp3"}), "invalid_value",
          "session.audio.input.format.type"),

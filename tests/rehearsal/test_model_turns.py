@@ -198,6 +198,15 @@ async def test_bad_audio_is_an_error_event_and_the_session_goes_on(
         assert server.sessions[0].log.errors_sent[0].client_event_id == "mine"
 
 
+async def test_an_append_of_more_than_fifteen_mebibytes_is_refused() -> None:
+    async with conversing(says("Hello.")) as (client, server):
+        await client.configure()
+        audio = base64.b64encode(bytes(15 * 2**20 + 1)).decode()
+        error = await client.error_after("input_audio_buffer.append", audio=audio)
+        assert error["code"] == "string_above_max_length"
+        assert server.sessions[0].log.appended == b""
+
+
 async def test_an_append_has_no_other_keys() -> None:
     async with conversing(says("Hello.")) as (client, _):
         error = await client.error_after("input_audio_buffer.append", audio="", rate=8000)

@@ -407,8 +407,8 @@ async def test_what_happens_is_told_as_it_happens() -> None:
     assert kinds[-2:] == ["verb", "hang_up"]
     assert [kind for kind in kinds if kind in {"agent", "cut", "agent_done", "mark"}] == [
         "agent",
-        "mark",
         "cut",
+        "mark",
         "agent_done",
     ]
     assert [note.at for note in notes] == sorted(note.at for note in notes)

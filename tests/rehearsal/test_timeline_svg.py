@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -134,7 +135,16 @@ def test_a_long_call_is_parted_into_rows(duration_ms: int, rows: int) -> None:
 def test_the_seconds_are_numbered_through_all_rows() -> None:
     picture = ET.fromstring(timeline_svg(a_timeline(20000)))
     seconds = [int(text[:-2]) for text in texts(picture) if re.fullmatch(r"\d+ s", text)]
-    assert seconds == [*range(11), *range(10, 21)]
+    assert seconds == [*range(12), *range(11, 21)]
+
+
+def test_a_row_ends_where_nobody_speaks() -> None:
+    spoken = b"\x10\x90" * 4000
+    audio = (spoken * 10 + b"\xff" * 4000 + spoken * 9 + b"\xff" * 4000)[: 20000 * 8]
+    timeline = replace(a_timeline(20000), caller_audio=audio)
+    picture = ET.fromstring(timeline_svg(timeline))
+    seconds = [int(text[:-2]) for text in texts(picture) if re.fullmatch(r"\d+ s", text)]
+    assert seconds == [*range(11), *range(11, 21)]
 
 
 def test_notes_that_fall_together_lie_on_different_levels() -> None:
@@ -159,7 +169,7 @@ def test_a_figure_without_value_says_so() -> None:
 
 
 def test_a_moment_lies_in_one_row_only() -> None:
-    first, second = Window(0, 12000), Window(12000, 12000, last=True)
+    first, second = Window(0, 12000, 12000), Window(12000, 24000, 12000, last=True)
     assert first.holds(11999.9)
     assert not first.holds(12000)
     assert second.holds(12000)

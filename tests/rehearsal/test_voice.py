@@ -130,7 +130,7 @@ def test_an_unknown_voice_is_a_config_error(options: dict[str, str]) -> None:
 @pytest.mark.parametrize("module", ["numpy", "espeakng_loader"])
 def test_a_missing_extra_says_what_to_install(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.setattr(espeak, "shared_engine", espeak.shared_engine.__wrapped__)
+    monkeypatch.setattr(espeak, "_load_engine", espeak._load_engine.__wrapped__)
     with pytest.raises(ConfigError, match=r"voicebridge\[rehearsal\]"):
         Voice()
 

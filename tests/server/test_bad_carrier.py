@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -119,6 +121,16 @@ async def drop(line: Line) -> None:
     line.raw.drop()
 
 
+async def reset(line: Line) -> None:
+    at_once = struct.pack("ii", 1, 0)
+    socket_ = line.raw._open_socket.get_extra_info("socket")
+    socket_.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+    response = line.raw._open_socket._response
+    assert response.connection is not None
+    assert response.connection.transport is not None
+    response.connection.transport.abort()
+
+
 @dataclass(frozen=True)
 class Fatal:
     """What ends a stream: the record's reason, its problem, the close code seen."""
@@ -137,6 +149,7 @@ FATAL = {
     "stop without close": Fatal(stop_without_close, "caller_hung_up", None, 1000),
     "close without stop": Fatal(close_without_stop, "carrier_lost", "without a stop", 1000),
     "a dropped socket": Fatal(drop, "carrier_lost", "without a stop", 1006),
+    "a reset socket": Fatal(reset, "carrier_lost", "without a stop", 1006),
 }
 """What a stream does not survive."""
 

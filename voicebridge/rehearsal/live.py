@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TextIO
 
 from voicebridge.rehearsal.notes import PhoneNote
-from voicebridge.rehearsal.report import Report
+from voicebridge.rehearsal.report import Report, number
 
 NAME_WIDTH = 8
 INDENT = 11 + NAME_WIDTH + 1
@@ -135,7 +135,7 @@ class LiveTimeline:
 def summary(report: Report, *, colour: bool = False) -> str:
     """Set the figures in a table: a tick or a cross where there is a bar, the bar behind."""
     names = max((len(figure.name) for figure in report.figures), default=0)
-    numbers = max((len(_number(figure.value)) for figure in report.figures), default=0)
+    numbers = max((len(number(figure.value)) for figure in report.figures), default=0)
     units = max((len(figure.unit) for figure in report.figures), default=0)
     lines = []
     for figure in report.figures:
@@ -143,16 +143,10 @@ def summary(report: Report, *, colour: bool = False) -> str:
         if colour and figure.ok is not None:
             sign = f"\x1b[{_GOOD if figure.ok else _BAD}m{sign}\x1b[0m"
         unit = "" if figure.value is None else figure.unit
-        value = f"{_number(figure.value):>{numbers}} {unit:<{units}}"
-        bar = "" if figure.bar is None else f"   at most {_number(figure.bar)} {figure.unit}"
+        value = f"{number(figure.value):>{numbers}} {unit:<{units}}"
+        bar = "" if figure.bar is None else f"   at most {number(figure.bar)} {figure.unit}"
         lines.append(f"  {sign} {figure.name:<{names}}  {value}{bar}".rstrip())
     return "\n".join(lines) + "\n"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "none"
-    return f"{value:.0f}" if value == round(value) or value >= 10 else f"{value:.1f}"
 
 
 def _quoted(text: str) -> str:

@@ -30,6 +30,13 @@ class Bars:
     silence_ms: float | None = None
 
 
+def number(value: float | None) -> str:
+    """Write a figure's value without its unit: whole from ten on, else to a tenth."""
+    if value is None:
+        return "none"
+    return f"{value:.0f}" if value == round(value) or value >= 10 else f"{value:.1f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One row of the report; ``value`` is None when the call gave nothing to measure.
@@ -48,6 +55,11 @@ class Figure:
         if self.value is None or self.bar is None:
             return None
         return self.value <= self.bar
+
+    @property
+    def shown(self) -> str:
+        """Write the value with its unit, as exactly as a reader wants it."""
+        return f"{number(self.value)} {self.unit if self.value is not None else ''}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

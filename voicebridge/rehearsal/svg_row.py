@@ -32,20 +32,16 @@ LOUDEST_RMS = 9000
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The stretch of time that a row shows, and where it lies on the paper."""
+    """The stretch of time that a row shows; the whole plot is ``scale_ms`` wide."""
 
     start_ms: float
-    length_ms: float
+    end_ms: float
+    scale_ms: float
     last: bool = False
 
-    @property
-    def end_ms(self) -> float:
-        """Tell where the next row begins."""
-        return self.start_ms + self.length_ms
-
     def x(self, at_ms: float) -> float:
-        """Tell where a moment lies, kept within the row."""
-        share = (at_ms - self.start_ms) / self.length_ms
+        """Tell where a moment lies, kept within the plot."""
+        share = (at_ms - self.start_ms) / self.scale_ms
         return LEFT + PLOT * min(1.0, max(0.0, share))
 
     def holds(self, at_ms: float) -> bool:
@@ -94,7 +90,7 @@ def draw_row(timeline: Timeline, window: Window, top: float) -> tuple[list[str],
 
 def _stage(timeline: Timeline, window: Window, caller_top: float, agent_top: float) -> list[str]:
     elements = []
-    wide = window.x(timeline.duration_ms) - LEFT
+    wide = window.x(min(timeline.duration_ms, window.end_ms)) - LEFT
     for name, top in (("caller", caller_top), ("agent", agent_top)):
         middle = top + LANE / 2
         elements += [
@@ -110,9 +106,9 @@ def _stage(timeline: Timeline, window: Window, caller_top: float, agent_top: flo
 def _axis(timeline: Timeline, window: Window, top: float) -> list[str]:
     """Draw a tick a second and a number at every one of them that has room."""
     elements = []
-    step_s = 1 if PLOT / window.length_ms * 1000 >= 40 else 5
+    step_s = 1 if PLOT / window.scale_ms * 1000 >= 40 else 5
     second = -(-int(window.start_ms) // 1000)
-    while second * 1000 <= min(window.end_ms, timeline.duration_ms + 1000):
+    while second * 1000 <= window.end_ms and second * 1000 < timeline.duration_ms + 1000:
         if second % step_s == 0:
             x = window.x(second * 1000)
             elements += [
@@ -127,7 +123,7 @@ def _axis(timeline: Timeline, window: Window, top: float) -> list[str]:
 def _noticed(timeline: Timeline, window: Window, y: float) -> list[str]:
     return [
         f'<line class="noticed" x1="{window.x(span.start_ms):.1f}" '
-        f'x2="{window.x(span.end_ms):.1f}" y1="{y:g}" y2="{y:g}"/>'
+        f'x2="{window.x(min(span.end_ms, window.end_ms)):.1f}" y1="{y:g}" y2="{y:g}"/>'
         for span in timeline.noticed
         if window.crosses(span)
     ]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from voicebridge.rehearsal.ear import is_audible
 from voicebridge.rehearsal.report import Figure
 from voicebridge.rehearsal.svg_row import LEFT, PLOT, RIGHT, Window, draw_row
 from voicebridge.rehearsal.svg_style import STYLE
 from voicebridge.rehearsal.svg_text import clean, width_px
 from voicebridge.rehearsal.timeline import Timeline
 
+SLACK_MS = 1000
 WIDTH = LEFT + PLOT + RIGHT
-ROW_S, ROW_GAP, HEAD, FOOT_COLUMNS, FOOT_ROW = 12, 30.0, 104.0, 5, 46.0
+ROW_S, ROW_GAP, HEAD, FOOT_COLUMNS, FOOT_ROW = 12, 30.0, 126.0, 5, 46.0
 
 _LEGEND = (
     ('<path class="wave caller" d="M2 5V13M7 2V16M12 6V12"/>', "caller"),
@@ -29,7 +31,7 @@ def timeline_svg(timeline: Timeline) -> str:
     """Draw the picture as an SVG document, readable on light and dark."""
     body = [*_head(timeline), *_legend()]
     y = HEAD
-    for window in _windows(timeline.duration_ms):
+    for window in _windows(timeline):
         elements, height = draw_row(timeline, window, y)
         body += elements
         y += height + ROW_GAP
@@ -38,12 +40,27 @@ def timeline_svg(timeline: Timeline) -> str:
     return _document(timeline.title, body, y + height)
 
 
-def _windows(duration_ms: int) -> list[Window]:
-    """Part the call into rows of equal length, about twelve seconds each."""
-    seconds = max(4, -(-duration_ms // 1000))
+def _windows(timeline: Timeline) -> list[Window]:
+    """Part the call into rows of about twelve seconds, each ending where nobody speaks."""
+    seconds = max(4, -(-timeline.duration_ms // 1000))
     rows = -(-seconds // ROW_S)
-    length_ms = -(-seconds // rows) * 1000
-    return [Window(row * length_ms, length_ms, last=row == rows - 1) for row in range(rows)]
+    scale_ms = -(-seconds // rows) * 1000 + (SLACK_MS if rows > 1 else 0)
+    windows, start_ms = [], 0
+    while start_ms + scale_ms < timeline.duration_ms:
+        end_ms = _quiet_before(timeline, start_ms + scale_ms)
+        windows.append(Window(start_ms, end_ms, scale_ms))
+        start_ms = end_ms
+    return [*windows, Window(start_ms, start_ms + scale_ms, scale_ms, last=True)]
+
+
+def _quiet_before(timeline: Timeline, latest_ms: int) -> int:
+    """Find the last moment at which both sides pause, up to two seconds before ``latest_ms``."""
+    for at_ms in range(latest_ms, latest_ms - 2000, -100):
+        around = slice((at_ms - 160) * 8, (at_ms + 160) * 8)
+        sides = (timeline.caller_audio[around], timeline.agent_audio[around])
+        if not any(map(is_audible, sides)):
+            return at_ms
+    return latest_ms
 
 
 def _document(title: str, body: Sequence[str], height: float) -> str:
@@ -65,8 +82,7 @@ def _document(title: str, body: Sequence[str], height: float) -> str:
 def _head(timeline: Timeline) -> list[str]:
     return [
         f'<text class="title" x="24" y="38">{clean(timeline.title)}</text>',
-        f'<text class="soft" x="{WIDTH - 24:g}" y="38" text-anchor="end">'
-        f"{clean(timeline.subtitle)}</text>",
+        f'<text class="soft" x="24" y="60">{clean(timeline.subtitle)}</text>',
     ]
 
 
@@ -74,7 +90,7 @@ def _legend() -> list[str]:
     elements, x = [], 24.0
     for sign, name in _LEGEND:
         elements.append(
-            f'<g transform="translate({x:.1f} 56)">{sign}'
+            f'<g transform="translate({x:.1f} 78)">{sign}'
             f'<text class="soft small" x="21" y="13">{name}</text></g>'
         )
         x += 21 + width_px(name, 11) + 22
@@ -91,15 +107,8 @@ def _foot(figures: Sequence[Figure], top: float) -> tuple[list[str], float]:
         tone = {True: "good", False: "bad", None: ""}[figure.ok]
         sign = {True: "✓ ", False: "✗ ", None: ""}[figure.ok]
         elements += [
-            f'<text class="value {tone}" x="{x:.1f}" y="{y:g}">{sign}{_value(figure)}</text>',
+            f'<text class="value {tone}" x="{x:.1f}" y="{y:g}">{sign}{clean(figure.shown)}</text>',
             f'<text class="soft small" x="{x:.1f}" y="{y + 16:g}">{clean(figure.name)}</text>',
         ]
     rows = -(-len(figures) // FOOT_COLUMNS)
     return elements, 34 + rows * FOOT_ROW
-
-
-def _value(figure: Figure) -> str:
-    if figure.value is None:
-        return "none"
-    number = f"{figure.value:.0f}" if figure.value == round(figure.value) else f"{figure.value:.1f}"
-    return clean(f"{number} {figure.unit}".strip())
