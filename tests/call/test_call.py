@@ -128,7 +128,7 @@ def test_a_barge_in_clears_first_and_truncates_to_what_was_heard() -> None:
     out = _cut_at(driver, 150)
     assert out == [
         do.SendClear(),
-        do.SendMark("1:0:8000"),
+        do.SendMark("0:clear:8000"),
         do.NoteBargeIn(150),
         do.TruncateItem("truncate-1", "a1", 0, 150),
         do.NoteAgentSpoke("a1", 0, "one", "two three four", 150, 1000),

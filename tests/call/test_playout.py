@@ -59,6 +59,7 @@ class Line:
 
     def __init__(self, **options: int) -> None:
         self.playout, self.phone = Playout(**options), Phone()
+        self.settled: list[Settled] = []
 
     def pump(self) -> None:
         for name in self.phone.take(self.playout.take(self.phone.now_ms)):
@@ -77,8 +78,12 @@ class Line:
         for _ in range(0, duration_ms, 20):
             for at_ms, name in self.phone.play(20):
                 self.playout.echoed(name, at_ms)
-            self.playout.advance(self.phone.now_ms)
+            self.settled += self.playout.settle(self.phone.now_ms)
             self.pump()
+
+    def take_settled(self) -> list[Settled]:
+        settled, self.settled = [*self.settled, *self.playout.settle(self.phone.now_ms)], []
+        return settled
 
     def cut(self) -> list[do.Command]:
         commands = self.playout.cut(self.phone.now_ms)
@@ -109,19 +114,19 @@ def test_everything_sent_is_what_came_in_unaltered() -> None:
         line.speak(SECOND[start : start + 333], last=False)
     line.playout.finish("a")
     line.pump()
-    assert not line.playout.drained(0)
+    assert not line.playout.hearing(0).drained
     line.play(1100)
     assert line.phone.played == SECOND
-    assert line.playout.drained(1100)
+    assert line.playout.hearing(1100).drained
 
 
 def test_an_item_heard_to_its_end_is_settled_whole() -> None:
     line = Line()
     line.speak(SECOND)
     line.play(980)
-    assert line.playout.take_settled() == []
+    assert line.take_settled() == []
     line.play(40)
-    assert line.playout.take_settled() == [Settled("a", 0, Verdict.WHOLE, 1000, 1000)]
+    assert line.take_settled() == [Settled("a", 0, Verdict.WHOLE, 1000, 1000)]
 
 
 def test_a_cut_in_the_middle_truncates_to_what_the_phone_played() -> None:
@@ -130,7 +135,7 @@ def test_a_cut_in_the_middle_truncates_to_what_the_phone_played() -> None:
     line.play(460)
     commands = line.cut()
     assert isinstance(commands[0], do.SendClear)
-    assert line.playout.take_settled() == [Settled("a", 0, Verdict.PART, 460, 1000)]
+    assert line.take_settled() == [Settled("a", 0, Verdict.PART, 460, 1000)]
 
 
 def test_the_clear_goes_out_before_anything_else_and_a_probe_right_behind() -> None:
@@ -139,7 +144,7 @@ def test_the_clear_goes_out_before_anything_else_and_a_probe_right_behind() -> N
     line.play(100)
     commands = line.playout.cut(line.phone.now_ms)
     assert [type(command) for command in commands] == [do.SendClear, do.SendMark]
-    assert line.playout.cutting
+    assert line.playout.hearing(line.phone.now_ms).settling
 
 
 def test_every_queued_item_is_settled_whole_part_or_none() -> None:
@@ -149,7 +154,7 @@ def test_every_queued_item_is_settled_whole_part_or_none() -> None:
     line.speak(SECOND, "c", "r2")
     line.play(1500)
     line.cut()
-    assert line.playout.take_settled() == [
+    assert line.take_settled() == [
         Settled("a", 0, Verdict.WHOLE, 1000, 1000),
         Settled("b", 0, Verdict.PART, 500, 1000),
         Settled("c", 0, Verdict.NONE, 0, 1000),
@@ -160,7 +165,7 @@ def test_a_cut_before_the_first_byte_hears_nothing() -> None:
     line = Line()
     line.speak(SECOND)
     line.cut()
-    assert line.playout.take_settled() == [Settled("a", 0, Verdict.NONE, 0, 1000)]
+    assert line.take_settled() == [Settled("a", 0, Verdict.NONE, 0, 1000)]
 
 
 def test_late_audio_of_a_cut_response_is_dropped() -> None:
@@ -180,7 +185,7 @@ def test_speech_when_nothing_is_left_to_hear_cuts_nothing() -> None:
     line.speak(SECOND)
     line.play(1100)
     assert line.cut() == []
-    assert [settled.verdict for settled in line.playout.take_settled()] == [Verdict.WHOLE]
+    assert [settled.verdict for settled in line.take_settled()] == [Verdict.WHOLE]
 
 
 def test_an_item_still_being_spoken_is_truncated_even_if_all_that_came_was_heard() -> None:
@@ -188,7 +193,7 @@ def test_an_item_still_being_spoken_is_truncated_even_if_all_that_came_was_heard
     line.speak(SECOND, last=False)
     line.play(1200)
     assert line.cut() == []
-    assert line.playout.take_settled() == [Settled("a", 0, Verdict.PART, 1000, 1000)]
+    assert line.take_settled() == [Settled("a", 0, Verdict.PART, 1000, 1000)]
 
 
 def test_without_an_echo_the_last_round_trip_stands_in() -> None:
@@ -196,10 +201,10 @@ def test_without_an_echo_the_last_round_trip_stands_in() -> None:
     line.speak(SECOND)
     line.play(300)
     line.playout.cut(line.phone.now_ms)
-    line.playout.expire_cuts(line.phone.now_ms + 600)
-    assert line.playout.take_settled() == [Settled("a", 0, Verdict.PART, 300, 1000)]
-    assert line.playout.estimated == 1
-    assert not line.playout.cutting
+    line.playout.expire(line.phone.now_ms + 600)
+    assert line.take_settled() == [Settled("a", 0, Verdict.PART, 300, 1000)]
+    assert line.playout.hearing(900).estimated == 1
+    assert not line.playout.hearing(line.phone.now_ms).settling
 
 
 def test_two_barge_ins_within_a_second_settle_each_item_once() -> None:
@@ -213,7 +218,7 @@ def test_two_barge_ins_within_a_second_settle_each_item_once() -> None:
     for command in (*first, *second):
         if isinstance(command, do.SendMark):
             line.playout.echoed(command.name, line.phone.now_ms)
-    assert line.playout.take_settled() == [
+    assert line.take_settled() == [
         Settled("a", 0, Verdict.PART, 300, 1000),
         Settled("b", 0, Verdict.NONE, 0, 1000),
     ]
@@ -227,7 +232,7 @@ def test_a_lost_probe_is_settled_by_the_next_one() -> None:
     line.playout.push("r2", "b", 0, SECOND)
     second = line.playout.cut(line.phone.now_ms)
     line.playout.echoed(second[-1].name, line.phone.now_ms)
-    assert [settled.item_id for settled in line.playout.take_settled()] == ["a", "b"]
+    assert [settled.item_id for settled in line.take_settled()] == ["a", "b"]
 
 
 def test_a_phrase_of_ours_is_cut_without_any_item() -> None:
@@ -236,8 +241,8 @@ def test_a_phrase_of_ours_is_cut_without_any_item() -> None:
     line.pump()
     line.play(100)
     assert line.cut()
-    assert line.playout.take_settled() == []
-    assert line.playout.drained(100)
+    assert line.take_settled() == []
+    assert line.playout.hearing(100).drained
 
 
 def test_marks_returned_at_once_do_not_drain_the_line_before_its_time() -> None:
@@ -247,12 +252,12 @@ def test_marks_returned_at_once_do_not_drain_the_line_before_its_time() -> None:
     for command in playout.take(0):
         if isinstance(command, do.SendMark):
             playout.echoed(command.name, 0)
-    assert not playout.drained(900)
-    assert playout.drained(1000)
+    assert not playout.hearing(900).drained
+    assert playout.hearing(1000).drained
 
 
 def test_a_lead_keeps_the_rest_at_home_until_it_is_due() -> None:
-    line = Line(lead_bytes=400 * MS)
+    line = Line(lead_ms=400)
     line.speak(SECOND)
     assert sum(len(entry) for entry in line.phone.queue if isinstance(entry, bytes)) == 400 * MS
     line.play(2000)
@@ -262,19 +267,19 @@ def test_a_lead_keeps_the_rest_at_home_until_it_is_due() -> None:
 def test_unheard_time_counts_down_as_the_phone_plays() -> None:
     line = Line()
     line.speak(SECOND)
-    assert line.playout.unheard_ms(0) == 1000
+    assert line.playout.hearing(0).unheard_ms == 1000
     line.play(400)
-    assert line.playout.unheard_ms(400) == 600
+    assert line.playout.hearing(400).unheard_ms == 600
 
 
 def test_a_response_that_ends_without_ending_its_item_is_flushed() -> None:
     line = Line()
     line.speak(SECOND[:100], last=False)
-    line.playout.finish_response("r")
-    line.playout.finish_response("another")
+    line.playout.finish("r")
+    line.playout.finish("another")
     line.pump()
     line.play(60)
-    assert line.playout.take_settled() == [Settled("a", 0, Verdict.WHOLE, 12, 12)]
+    assert line.take_settled() == [Settled("a", 0, Verdict.WHOLE, 12, 12)]
 
 
 def test_audio_of_two_items_by_turns_is_counted_to_each() -> None:
@@ -284,7 +289,7 @@ def test_audio_of_two_items_by_turns_is_counted_to_each() -> None:
     line.speak(SECOND[1600:3200], "a")
     line.play(300)
     line.cut()
-    assert line.playout.take_settled() == [
+    assert line.take_settled() == [
         Settled("a", 0, Verdict.PART, 200, 400),
         Settled("b", 0, Verdict.PART, 100, 200),
     ]

@@ -46,9 +46,16 @@ def test_nothing_is_created_into_the_callers_words() -> None:
     responses = Responses()
     responses.hold()
     assert responses.request(0.0) == []
-    responses.release(5.0)
+    assert responses.release(5.0, server_answers=True) == []
     assert responses.deadline == 5.0 + HOLD_AFTER_SPEECH_S
     assert responses.expire(6.0) == [do.CreateResponse("response-1", None)]
+
+
+def test_where_we_answer_the_hold_ends_at_once() -> None:
+    responses = Responses()
+    responses.hold()
+    responses.request(0.0)
+    assert responses.release(5.0, server_answers=False) == [do.CreateResponse("response-1", None)]
 
 
 def test_a_refused_request_is_paid_after_the_active_one() -> None:

@@ -147,18 +147,16 @@ def test_compose_mounts_the_configuration_and_a_folder_that_the_user_owns(
 
 @pytest.mark.parametrize("generation", COMPOSE_GENERATIONS)
 def test_compose_itself_accepts_the_file(root, generation, variables):
-    compose = generation.split()
-    found = shutil.which(compose[0])
-    if not found or subprocess.run([*compose, "version"], capture_output=True).returncode != 0:
+    def compose(*words: str) -> subprocess.CompletedProcess[str]:
+        env = os.environ | {name: f"value-of-{name}" for name in variables}
+        command = [*generation.split(), *words]
+        return subprocess.run(
+            command, cwd=root, env=env, capture_output=True, text=True, timeout=20, check=False
+        )
+
+    if not shutil.which(generation.split()[0]) or compose("version").returncode != 0:
         pytest.skip(f"{generation} is not on this machine")
-    done = subprocess.run(
-        [*compose, "-f", "docker-compose.yml", "config"],
-        cwd=root,
-        env=os.environ | {name: f"value-of-{name}" for name in variables},
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
+    done = compose("-f", "docker-compose.yml", "config")
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     (service,) = yaml.safe_load(done.stdout)["services"].values()

@@ -43,11 +43,13 @@ def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of a fresh environment with a plain install of the checkout."""
     root = Path(__file__).parents[2]
     folder = tmp_path_factory.mktemp("plain")
-    env = clean_environment({"PIP_USER"})
-    run = {"cwd": folder, "env": env, "check": True, "timeout": 120}
-    subprocess.run([sys.executable, "-m", "venv", "venv"], **run)
     programs = folder / "venv" / "bin"
-    subprocess.run([programs / "pip", "install", "--quiet", str(root)], **run)
+    for command in (
+        [sys.executable, "-m", "venv", "venv"],
+        [programs / "pip", "install", "--quiet", root],
+    ):
+        env = clean_environment({"PIP_USER"})
+        subprocess.run(command, cwd=folder, env=env, check=True, timeout=120)
     return programs
 
 

@@ -1,7 +1,8 @@
 """A server that replays a recorded conversation and insists on the client's part of it.
 
 A recording has one message a line: ``S`` and JSON is sent by the server, ``C`` and JSON must come
-from the client with at least these fields. It was written from the protocol page alone.
+from the client with at least these fields. ``B`` sends a binary frame, ``P`` a ping whose pong is
+awaited, ``X`` cuts the line. It was written from the protocol page alone.
 """
 
 from __future__ import annotations
@@ -91,6 +92,11 @@ class RecordedWireServer:
                 await connection.send(text)
             elif who == "B":
                 await connection.send(text.encode())
+            elif who == "P":
+                async with asyncio.timeout(DEADLINE_S):
+                    await (await connection.ping())
+            elif who == "X":
+                connection.transport.abort()
             else:
                 await self._expect(connection, json.loads(text))
         self.done.set()

@@ -35,6 +35,7 @@ from voicebridge.realtime import (
     SessionUpdateEvent,
     SystemMessage,
     ToolChoiceFunction,
+    TranscriptionSession,
     UnknownEvent,
     UnknownObject,
     UserMessage,
@@ -350,6 +351,8 @@ def test_formats_are_named_neutrally_however_they_are_spelled() -> None:
     assert neutral_format(None) is None
     assert Session().input_format is None
     assert Session(audio=Audio()).output_format is None
+    listening = TranscriptionSession(audio=Audio(input=AudioInput(format="pcm16")))
+    assert listening.input_format is AudioFormat.PCM16
 
 
 def test_whole_numbers_stay_whole() -> None:

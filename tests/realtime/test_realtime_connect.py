@@ -21,6 +21,7 @@ from voicebridge.realtime import (
     Conn,
     ConnClosed,
     ConnectError,
+    Connecting,
     ConversationCreatedEvent,
     DeadlineExceeded,
     MemoryDialer,
@@ -93,6 +94,19 @@ async def test_pings_are_answered_while_somebody_reads(dialer: WebSocketDialer) 
 
 
 @both
+async def test_pings_of_the_server_are_answered_while_somebody_reads(
+    dialer: WebSocketDialer,
+) -> None:
+    async with (
+        RecordedWireServer([CREATED, "P", CLEARED % "x"]) as server,
+        client_of(server).connect(dialer=dialer) as conn,
+    ):
+        await conn.read_message(timeout_s=DEADLINE_S)
+        assert (await conn.read_message(timeout_s=DEADLINE_S)).event_id == "x"
+        await server.played()
+
+
+@both
 async def test_messages_pass_both_ways_whatever_their_size(dialer: WebSocketDialer) -> None:
     large = "A" * 3_000_000
     script = [CREATED, 'C {"type":"input_audio_buffer.append"}', CLEARED % "x", f"S {large}"]
@@ -144,6 +158,45 @@ async def test_a_close_of_the_server_is_told_by_code_and_reason(dialer: WebSocke
             await conn.ping(timeout_s=DEADLINE_S)
         await conn.close()
         await conn.close()
+
+
+@both
+async def test_a_lost_connection_ends_reads_sends_and_pings(dialer: WebSocketDialer) -> None:
+    script = [CREATED, 'C {"type":"response.create"}', "X"]
+    async with RecordedWireServer(script) as server:
+        conn = await client_of(server).connect(dialer=dialer)
+        await conn.read_message(timeout_s=DEADLINE_S)
+        pinging = asyncio.create_task(conn.ping(timeout_s=DEADLINE_S))
+        reading = asyncio.create_task(conn.read_message(timeout_s=DEADLINE_S))
+        await pinging
+        await conn.send_message(ResponseCreateEvent())
+        with pytest.raises(ConnClosed) as caught:
+            await reading
+        assert caught.value.code is None
+        assert not caught.value.by_us
+        for attempt in (conn.read_message(), conn.append_audio("AAAA"), conn.ping()):
+            with pytest.raises(ConnClosed):
+                await attempt
+        with pytest.raises(ConnClosed):
+            await anext(conn)
+        await conn.close()
+
+
+@both
+async def test_our_close_ends_a_ping_under_way(dialer: WebSocketDialer) -> None:
+    async with RecordedWireServer([CREATED]) as server:
+        conn = await client_of(server).connect(dialer=dialer)
+        await conn.read_message(timeout_s=DEADLINE_S)
+        reading = asyncio.create_task(conn.read_message())
+        await asyncio.sleep(0)
+        pinging = asyncio.create_task(conn.ping(timeout_s=DEADLINE_S))
+        await asyncio.sleep(0)
+        await conn.close()
+        assert isinstance((await asyncio.gather(reading, return_exceptions=True))[0], ConnClosed)
+        # The pong may just have come before the close.
+        assert isinstance(
+            (await asyncio.gather(pinging, return_exceptions=True))[0], ConnClosed | None
+        )
 
 
 @both
@@ -313,6 +366,23 @@ async def test_a_silent_server_ends_the_connect_at_its_deadline() -> None:
     async with RecordedWireServer() as server:
         with pytest.raises(ConnectError, match=r"no session within 0\.05 s"):
             await client_of(server).connect(timeout_s=0.05)
+
+
+async def test_a_cancelled_connect_leaves_no_connection_behind() -> None:
+    ours, theirs = MemoryTransport.pair()
+    connecting = asyncio.ensure_future(
+        _awaited(Client("sk-test").connect(dialer=MemoryDialer(ours)))
+    )
+    await asyncio.sleep(0)
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    with pytest.raises(ConnClosed):
+        await theirs.read_message()
+
+
+async def _awaited(connecting: Connecting) -> Conn:
+    return await connecting
 
 
 async def test_a_server_that_waits_for_us_is_an_option() -> None:

@@ -30,6 +30,7 @@ from voicebridge.realtime import (
     Reasoning,
     ResponseCreateEvent,
     ResponseCreateParams,
+    ResponseOutputAudioDeltaEvent,
     RetentionRatio,
     ServerVad,
     Session,
@@ -43,6 +44,8 @@ from voicebridge.realtime import (
     default_azure_config,
     default_config,
     marshal_client_event,
+    marshal_server_event,
+    unmarshal_server_event,
 )
 from voicebridge.realtime.dialects import beta
 
@@ -125,7 +128,11 @@ def test_a_key_for_one_server_goes_to_no_other() -> None:
 
 @pytest.mark.parametrize(
     ("config", "key"),
-    [({"dialect": "gamma"}, "dialect"), ({"base_url": "api.openai.com"}, "base_url")],
+    [
+        ({"dialect": "gamma"}, "dialect"),
+        ({"base_url": "api.openai.com"}, "base_url"),
+        ({"api_type": APIType.AZURE}, "base_url"),
+    ],
 )
 def test_a_configuration_that_can_never_work_is_refused(config: Any, key: str) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -213,6 +220,16 @@ def test_what_beta_sends_is_read_as_what_was_meant() -> None:
         audio=ULAW_BOTH_WAYS, tool_choice=ToolChoiceFunction(name="f"), max_output_tokens="inf"
     )
     assert beta.decode_client(sent(event, BETA)) == sent(event, GA)
+
+
+def test_what_needs_no_change_is_given_back_as_it_is() -> None:
+    event = {"type": "input_audio_buffer.commit"}
+    assert beta.decode_client(event) is event
+    assert beta.encode_client(event) is event
+    assert GA.encode_client(event) is event
+    choice = {"type": "function", "function": {"name": "f", "strict": True}}
+    session = {"type": "session.updated", "session": {"tool_choice": choice}}
+    assert beta.decode_server(session) == session
 
 
 def test_beta_has_an_event_of_its_own_for_transcription_sessions() -> None:
@@ -390,7 +407,25 @@ def test_the_functions_of_a_dialect_do_not_alter_their_argument() -> None:
     assert json.dumps(event) == before
 
 
-def test_a_server_that_mixes_both_forms_keeps_its_own() -> None:
-    session = {"voice": "eve", "audio": {"input": {"format": {"type": "audio/pcmu"}}}}
+def test_a_server_that_mixes_both_forms_has_them_merged() -> None:
+    session = {"voice": "eve", "audio": {"input": {"format": "g711_ulaw", "transport": "json"}}}
     event = {"type": "session.updated", "session": session}
-    assert beta.decode_server(event)["session"] == session
+    merged = beta.decode_server(event)["session"]
+    assert merged["audio"] == {
+        "input": {"format": "g711_ulaw", "transport": "json"},
+        "output": {"voice": "eve"},
+    }
+    written = beta.encode_server({"type": "session.updated", "session": merged})["session"]
+    assert written == {
+        "voice": "eve",
+        "input_audio_format": "g711_ulaw",
+        "audio": {"input": {"transport": "json"}},
+    }
+
+
+@pytest.mark.parametrize("name", ["response.audio.delta", "response.output_audio.delta"])
+def test_audio_is_audio_by_either_name_in_the_beta_dialect(name: str) -> None:
+    delta = {"type": name, "response_id": "r", "item_id": "i", "delta": "AAAA"}
+    event = unmarshal_server_event(json.dumps(delta), BETA)
+    assert isinstance(event, ResponseOutputAudioDeltaEvent)
+    assert json.loads(marshal_server_event(event, BETA))["type"] == "response.audio.delta"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import typing
 from typing import Any
 
 import pytest
@@ -10,7 +11,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from openai.types.beta.realtime import RealtimeClientEvent as BetaClientEvent
 from openai.types.beta.realtime import RealtimeServerEvent as BetaServerEvent
-from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
+from openai.types.realtime import (
+    AudioTranscription,
+    RealtimeAudioConfigOutput,
+    RealtimeClientEvent,
+    RealtimeServerEvent,
+    RealtimeSessionCreateRequest,
+)
 from pydantic import BaseModel
 from vendor_json import json_of, union_members, unknown_fields
 
@@ -24,6 +31,7 @@ from voicebridge.realtime import (
     ResponseOutputAudioDeltaEvent,
     ServerEventType,
     UnknownEvent,
+    enums,
     marshal_client_event,
     marshal_server_event,
     unmarshal_server_event,
@@ -61,6 +69,25 @@ def test_the_vendor_s_ga_client_events_are_11_and_all_of_them_are_typed_here() -
 def test_the_vendor_s_beta_events_are_34_and_12() -> None:
     assert len(BETA_SERVER) == len(types_of(BETA_SERVER)) == 34
     assert len(BETA_CLIENT) == len(types_of(BETA_CLIENT)) == 12
+
+
+def literals(annotation: Any) -> set[str]:
+    """Collect the strings that a vendor's annotation lists, at any depth."""
+    args = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Literal:
+        return {arg for arg in args if isinstance(arg, str)}
+    return set().union(*(literals(arg) for arg in args)) if args else set()
+
+
+def test_every_model_the_vendor_lists_has_a_constant_and_every_voice_a_name() -> None:
+    constants = {value for value in vars(enums).values() if isinstance(value, str)}
+    listed = literals(RealtimeSessionCreateRequest.model_fields["model"].annotation)
+    transcribing = literals(AudioTranscription.model_fields["model"].annotation)
+    assert listed
+    assert transcribing
+    assert listed | transcribing <= constants
+    voices = literals(RealtimeAudioConfigOutput.model_fields["voice"].annotation)
+    assert voices == set(enums.Voice)
 
 
 def read_and_written(wire: Any, dialect: Dialect) -> Any:

@@ -173,6 +173,15 @@ def test_a_stream_that_ends_with_nothing_queued_loses_nothing() -> None:
     assert log.lost_at_close == []
 
 
+def test_what_comes_next_can_be_looked_at_without_playing_it() -> None:
+    phone, _ = a_phone()
+    phone.receive(numbered(400), at=1.0)
+    ticks(phone, 1)
+    assert phone.upcoming(20) == numbered(400)[160:320]
+    assert phone.upcoming(5000) == numbered(400)[160:]
+    assert phone.queued_bytes == 240
+
+
 def test_the_first_agent_byte_sets_the_moment_of_first_audio() -> None:
     phone, log = a_phone()
     phone.tick(SILENCE_FRAME, 1.0)

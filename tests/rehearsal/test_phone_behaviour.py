@@ -45,8 +45,8 @@ def play(caller: CallerBehaviour, agent: Agent, duration_ms: int) -> list[tuple[
         act = caller.act(ear, now_ms)
         if act != QUIET:
             acts.append((now_ms, act))
-        frame, queued = agent.frame(now_ms)
-        ear.hear(frame, now_ms, queued=queued, cut=False)
+        frame, more = agent.frame(now_ms)
+        ear.hear(frame, now_ms, more=more, cut=False)
     return acts
 
 
@@ -83,11 +83,11 @@ def test_the_agent_must_have_spoken_since_the_previous_step() -> None:
 
 def test_a_pause_of_the_agent_with_more_in_the_queue_is_not_its_end() -> None:
     ear, caller = Ear(), ScriptedCaller([says("hello", after_agent_ms=100)])
-    ear.hear(LOUD, 0, queued=True, cut=False)
+    ear.hear(LOUD, 0, more=True, cut=False)
     for now_ms in range(20, 2000, 20):
         assert caller.act(ear, now_ms) == QUIET
-        ear.hear(SILENCE_FRAME, now_ms, queued=True, cut=False)
-    ear.hear(SILENCE_FRAME, 2000, queued=False, cut=False)
+        ear.hear(SILENCE_FRAME, now_ms, more=True, cut=False)
+    ear.hear(SILENCE_FRAME, 2000, more=False, cut=False)
     assert caller.act(ear, 2020) != QUIET
 
 
@@ -168,11 +168,11 @@ def test_silence_and_clicks_are_not_audible(frame: bytes, audible: bool) -> None
 
 def test_an_utterance_ends_after_half_a_second_of_silence_or_at_a_cut() -> None:
     ear = Ear()
-    ear.hear(LOUD, 0, queued=False, cut=False)
-    ear.hear(SILENCE_FRAME, 20, queued=False, cut=False)
+    ear.hear(LOUD, 0, more=False, cut=False)
+    ear.hear(SILENCE_FRAME, 20, more=False, cut=False)
     assert ear.utterance_start_ms == 0
-    ear.hear(SILENCE_FRAME, 500, queued=False, cut=False)
+    ear.hear(SILENCE_FRAME, 500, more=False, cut=False)
     assert ear.utterance_start_ms is None
-    ear.hear(LOUD, 600, queued=True, cut=False)
-    ear.hear(LOUD, 620, queued=True, cut=True)
+    ear.hear(LOUD, 600, more=True, cut=False)
+    ear.hear(LOUD, 620, more=True, cut=True)
     assert ear.utterance_start_ms == 620

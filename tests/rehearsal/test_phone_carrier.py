@@ -416,3 +416,23 @@ async def test_what_happens_is_told_as_it_happens() -> None:
 
 async def test_the_auth_token_is_not_shown() -> None:
     assert TOKEN not in repr(SimulatedCarrier("http://127.0.0.1:1/", auth_token=TOKEN))
+
+
+async def test_a_bridge_that_dies_without_a_close_leaves_the_next_verb_to_the_caller() -> None:
+    async def script(leg: MediaLeg) -> None:
+        await leg.read_media(2)
+        assert leg.request.transport is not None
+        leg.request.transport.abort()
+
+    twiml = STREAM + "<Say>Sorry.</Say>"
+    async with serving(SmallBridge(twiml=twiml, script=script)) as bridge:
+        log = await call(bridge)
+    assert (log.ended_by, log.close_code) == ("bridge", 1006)
+    assert log.verbs_after_stream == ["Say Sorry."]
+
+
+async def test_a_document_without_a_stream_is_carried_out_to_its_end() -> None:
+    async with serving(SmallBridge(twiml="<Pause length='0'/><Say>Hello.</Say>")) as bridge:
+        log = await call(bridge)
+    assert log.documents[0].verbs == ("Pause 0", "Say Hello.")
+    assert log.ended_by == "bridge"

@@ -205,3 +205,35 @@ def test_wrapping_keeps_every_word_in_order_and_each_line_within_its_limit(
         text = " ".join(run.text for run in line)
         if len(line) > 1:
             assert width_px(text) <= limit_px
+
+
+def test_the_subtitle_names_the_network_and_what_was_lost_at_the_end() -> None:
+    call = a_call()
+    call.phone_log.network_delay_ms, call.phone_log.jitter_ms = 80, 10
+    call.receive(noise(1600, 9))
+    call.phone.close(call.now)
+    timeline = make_timeline("t", call.phone_log, call.model, call.report())
+    assert timeline.subtitle == (
+        "3.2 s · ended by the caller · network 80 ms each way + up to 10 ms jitter"
+        " · 200 ms unheard at the end"
+    )
+
+
+def test_a_tool_call_is_jotted_down_whatever_its_arguments_are() -> None:
+    call = Staged()
+    call.play(100)
+    for arguments, output in (("not json", None), ("[1]", "plain words"), ("{}", "x" * 200)):
+        call.model.tool_calls.append(
+            ToolCallMade(call.now, "c", "look", arguments, output, call.now if output else None)
+        )
+    timeline = make_timeline("t", call.phone_log, call.model, call.report())
+    labels = [tool.label for tool in timeline.tools]
+    assert labels[:2] == ["look(not json)", "look([1]) → plain words"]
+    assert len(labels[2]) == 84
+    assert labels[2].endswith("…")
+
+
+def test_a_cut_that_the_model_was_not_told_of_says_so() -> None:
+    call = a_call()
+    call.model.truncates.clear()
+    assert "cut: 1.20 s heard, model not told" in texts(drawn(call))

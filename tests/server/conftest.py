@@ -14,10 +14,11 @@ from voicebridge.rehearsal.faults import Faults
 from voicebridge.server.running import RunningBridge
 from voicebridge.settings import Records
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "rehearsal")]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "rehearsal"))
 
-from server_office import Office, Shelf, WatchedModel  # noqa: E402
+from model_harness import INSTANT
+from server_office import Office, Shelf, WatchedModel
 
 OpenOffice = Callable[..., Awaitable[Office]]
 
@@ -39,9 +40,14 @@ async def open_office(
     """Open an office: a model that says ``greeting`` and the rest, and a bridge that dials it."""
 
     async def open_(
-        *replies: str, faults: Faults | None = None, at: str | None = None, **settings: Any
+        *replies: str,
+        faults: Faults | None = None,
+        pace: float = INSTANT,
+        at: str | None = None,
+        **settings: Any,
     ) -> Office:
-        model = await models.enter_async_context(WatchedModel(*replies, faults=faults))
+        model = WatchedModel(*replies, faults=faults, pace=pace)
+        await models.enter_async_context(model)
         shelf = Shelf(tmp_path)
         monkeypatch.setattr("voicebridge.server.switchboard.RecordStore", lambda _: shelf)
         records = Records(directory=tmp_path)

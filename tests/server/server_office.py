@@ -24,14 +24,14 @@ from websockets.asyncio.server import ServerConnection
 from yarl import URL
 
 from voicebridge.audio.format import silence
+from voicebridge.records.record import CallRecord
+from voicebridge.records.store import RecordStore
 from voicebridge.rehearsal import twilio_wire as wire
 from voicebridge.rehearsal.faults import Faults
 from voicebridge.rehearsal.raw_stream import RawStream
 from voicebridge.rehearsal.realtime_server import RealtimeServer
 from voicebridge.rehearsal.session_log import SessionLog
 from voicebridge.rehearsal.signing import signature_header
-from voicebridge.records.record import CallRecord
-from voicebridge.records.store import RecordStore
 from voicebridge.server.running import RunningBridge
 
 AUTH_TOKEN = "carrier-auth-token"
@@ -60,9 +60,9 @@ class Bell:
 class WatchedModel(RealtimeServer):
     """A simulated model that tells when a session is over."""
 
-    def __init__(self, *replies: str, faults: Faults | None = None) -> None:
+    def __init__(self, *replies: str, faults: Faults | None = None, pace: float = INSTANT) -> None:
         script = says(*(replies or ("Good day to you.", "The second reply.")))
-        super().__init__(script, ToneVoice(), pace=INSTANT, faults=faults or Faults())
+        super().__init__(script, ToneVoice(), pace=pace, faults=faults or Faults())
         self._bell = Bell()
 
     async def _serve(self, socket: ServerConnection) -> None:
@@ -163,7 +163,8 @@ class Line:
         """Ask something and wait for more of the agent: this call is alive in both directions."""
         before = len(self.heard)
         await self.say(QUESTION)
-        await self._bell.until(lambda: len(self.heard) > before)
+        await self._bell.until(lambda: len(self.heard) > before or self.closed)
+        assert len(self.heard) > before, "the bridge has closed"
 
     async def hang_up(self) -> None:
         """Say ``stop`` and close, as the carrier does when the caller hangs up."""

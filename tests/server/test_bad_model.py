@@ -232,6 +232,20 @@ async def test_a_model_that_fails_one_call_does_not_touch_another(open_office: O
     await office.model.all_over()
 
 
+async def test_half_a_letter_in_the_agents_words_does_not_cost_the_record(
+    open_office: OpenOffice,
+) -> None:
+    spoken = json.loads(audio_delta("/w=="))
+    words = {**spoken, "type": "response.output_audio_transcript.delta", "delta": "Hi \ud83d!"}
+    office = await open_office(faults=injected(json.dumps(words), json.dumps(spoken)))
+    async with office.call() as line:
+        await line.is_answered()
+        await line.hang_up()
+        record = await office.ended(line)
+    assert record["ended"] == "caller_hung_up"
+    assert any(said["text"].startswith("Hi") for said in record["spoken"])
+
+
 async def test_a_caller_who_hangs_up_while_the_model_is_dialled_leaves_nothing_behind(
     open_office: OpenOffice,
 ) -> None:

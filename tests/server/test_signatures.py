@@ -66,7 +66,9 @@ POSTS = {
     "its header in small letters": Post(good=True, header="x-twilio-signature"),
     "an unknown new field": Post(good=True, form=(*CALL, ("BrandNew", "42"))),
     "empty values": Post(good=True, form=(*CALL, ("FromCity", ""), ("ToCity", ""))),
-    "an empty value that was not signed": Post(good=True, form=(*CALL, ("X", "")), signed_form=(*CALL, ("", "X"))),
+    "an empty value that was not signed": Post(
+        good=False, form=(*CALL, ("X", "")), signed_form=CALL
+    ),
     "values with blanks around them": Post(good=True, form=(*CALL, ("CallerName", "  Ann  "))),
     "values trimmed on the way": Post(
         good=False, form=(*CALL, ("A", "x")), signed_form=(*CALL, ("A", " x"))
@@ -209,9 +211,9 @@ def is_judged_good(url: str, signature: str) -> bool:
     The port is written out, since the package takes 80 for the default one of wss (Twilio Media
     Streams, section 6); with a port it tries the URL as it is and without.
     """
-    scheme, host = url.split("://")[0], url.split("/")[2]
+    scheme, _, host, *_ = url.split("/")
     if ":" not in host:
-        url = url.replace(host, f"{host}:{443 if scheme == 'wss' else 80}")
+        url = url.replace(host, f"{host}:{443 if scheme == 'wss:' else 80}")
     http = "http" + url.removeprefix("ws")
     return bool(JUDGE.validate(url, {}, signature) or JUDGE.validate(http, {}, signature))
 
@@ -267,12 +269,24 @@ RAW = {
         VOICE,
         b"CallSid=CA1",
         {"Content-Type": "application/x-www-form-urlencoded; charset=klingon"},
-        415,
+        400,
     ),
     "a form that is too large": (VOICE, b"CallSid=CA1&A=" + b"x" * 70_000, {}, 413),
     "a host that is no host": (VOICE, b"CallSid=CA1", {"Host": "x:notaport"}, 403),
     "a host with half a bracket": (VOICE, b"CallSid=CA1", {"Host": "[::1"}, 403),
     "JSON": (VOICE, b'{"CallSid":"CA1"}', {"Content-Type": "application/json"}, 403),
+    "a form of parts without a boundary": (
+        VOICE,
+        b"CallSid=CA1",
+        {"Content-Type": "multipart/form-data"},
+        400,
+    ),
+    "a form of parts that begins nowhere": (
+        VOICE,
+        b"CallSid=CA1",
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        400,
+    ),
     "nothing": (VOICE, b"", {}, 403),
 }
 """Bodies and headers that no carrier sends, and the status that they get."""

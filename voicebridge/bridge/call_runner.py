@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 import structlog
 
 from voicebridge.bridge.carrier_leg import CarrierLeg
+from voicebridge.bridge.corridor import IDLE_TICK_S, Corridor
 from voicebridge.bridge.model_leg import ModelLeg
 from voicebridge.bridge.outbox import Outbox, OutboxFull
 from voicebridge.bridge.tool_runner import ToolRunner
@@ -27,9 +27,6 @@ from voicebridge.errors import (
 from voicebridge.records.record import CallRecord
 
 log = structlog.get_logger(__name__)
-
-MOST_HELD = 500
-"""Frames of the caller kept while the model connects: ten seconds."""
 
 MOST_LATE = 1000
 """Events that may wait from timers and commands."""
@@ -58,8 +55,7 @@ class CallRunner:
         self._model_lost = False
         self._faulty = False
         self._late: Outbox[ev.Event] = Outbox(MOST_LATE)
-        self._valve_open = False
-        self._held: deque[str] = deque(maxlen=MOST_HELD)
+        self._corridor = Corridor(call.floor.ear)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None
@@ -119,7 +115,7 @@ class CallRunner:
         try:
             while (message := await self._carrier.read()) is not None:
                 if type(message) is Media:
-                    self._hear(message.payload)
+                    self._hear(message)
                 else:
                     self._carrier_says(message)
         except CarrierProtocolError as error:
@@ -127,15 +123,11 @@ class CallRunner:
         else:
             self.feed(ev.StreamEnded(EndReason.CARRIER_LOST, "the stream broke off without a stop"))
 
-    def _hear(self, payload: str) -> None:
-        """Take the corridor from the caller to the model: no event, no decision."""
-        if self._valve_open and self._model is not None:
-            try:
-                self._model.append(payload)
-            except OutboxFull as error:
-                self._lose_model(EndReason.MODEL_LOST, f"the model stopped reading: {error}")
-        elif self._model is None:
-            self._held.append(payload)
+    def _hear(self, media: Media) -> None:
+        try:
+            self._corridor.hear(media.payload, media.timestamp_ms)
+        except OutboxFull as error:
+            self._lose_model(EndReason.MODEL_LOST, f"the model stopped reading: {error}")
 
     def _carrier_says(self, message: Message | CarrierProtocolError) -> None:
         match message:
@@ -157,10 +149,14 @@ class CallRunner:
             self.feed(ev.StreamEnded(EndReason.CARRIER_LOST, str(error)))
 
     async def _watch_carrier(self) -> None:
-        frames = -1
-        while frames != self._carrier.frames:
-            frames = self._carrier.frames
-            await asyncio.sleep(LOST_AFTER_S)
+        """Fill gaps of the carrier with silence, and give it up when it sends nothing at all."""
+        frames, last_frame_at, due = 0, self._loop.time(), self._loop.time()
+        while self._loop.time() - last_frame_at < LOST_AFTER_S:
+            due += IDLE_TICK_S
+            await asyncio.sleep(due - self._loop.time())
+            self._corridor.tick(self._loop.time() - due)
+            if frames != self._carrier.frames:
+                frames, last_frame_at = self._carrier.frames, self._loop.time()
         self.feed(ev.StreamEnded(EndReason.CARRIER_LOST, f"no audio for {LOST_AFTER_S:g} s"))
 
     # --- the model ----------------------------------------------------------------------------
@@ -188,7 +184,8 @@ class CallRunner:
                 self.record.note(do.NoteProblem(self._carrier.clock_ms, str(error)))
 
     def _lose_model(self, reason: EndReason, detail: str) -> None:
-        self._valve_open, self._model_lost = False, True
+        self._model_lost = True
+        self._corridor.close()
         log.warning("model_lost", reason=str(reason), detail=detail)
         self.feed(ev.ModelLost(reason, detail))
 
@@ -210,6 +207,7 @@ class CallRunner:
                 self._carrier.send(command)
             case (
                 do.CreateResponse()
+                | do.CancelResponse()
                 | do.TruncateItem()
                 | do.DeleteItem()
                 | do.SendToolOutput()
@@ -222,19 +220,16 @@ class CallRunner:
                     self._tools.start(command, self._group)
             case do.CancelTool(call_id):
                 self._tools.cancel(call_id)
-            case do.OpenValve():
-                self._open_valve()
+            case do.OpenValve() if self._model is not None:
+                self._corridor.open(self._model)
             case do.CloseValve():
-                self._valve_open = False
+                self._corridor.close()
             case do.HangUp(reason):
                 log.info("hanging_up", reason=str(reason))
+            case do.OpenValve():
+                pass
             case _:
                 self.record.note(command)
-
-    def _open_valve(self) -> None:
-        self._valve_open = True
-        while self._held:
-            self._hear(self._held.popleft())
 
     def _arm(self) -> None:
         deadline = self._call.next_deadline()
@@ -253,6 +248,9 @@ class CallRunner:
 
     async def _close_legs(self) -> None:
         self.record.frames_received = self._carrier.frames
+        hearing = self._call.floor.playout.hearing(self._carrier.clock_ms)
+        self.record.positions_estimated = hearing.estimated
+        self.record.silence_filled_ms = self._corridor.filled_ms
         self.record.frames_forwarded = self._model.appended if self._model else 0
         try:
             async with asyncio.timeout(CLOSE_WITHIN_S):

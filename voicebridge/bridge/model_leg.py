@@ -21,6 +21,7 @@ from voicebridge.realtime import (
     ConversationItemCreateEvent,
     ConversationItemDeleteEvent,
     ConversationItemInputAudioTranscriptionCompletedEvent,
+    ConversationItemInputAudioTranscriptionFailedEvent,
     ConversationItemTruncateEvent,
     ErrorEvent,
     FunctionCall,
@@ -28,6 +29,7 @@ from voicebridge.realtime import (
     InputAudioBufferSpeechStartedEvent,
     InputAudioBufferSpeechStoppedEvent,
     Response,
+    ResponseCancelEvent,
     ResponseCreatedEvent,
     ResponseCreateEvent,
     ResponseCreateParams,
@@ -62,7 +64,12 @@ _FATAL_CODES = frozenset(
 """Errors after which the server gives nothing more (OpenAI Realtime, section 7)."""
 
 ModelCommand = (
-    do.CreateResponse | do.TruncateItem | do.DeleteItem | do.SendToolOutput | do.SendUserText
+    do.CreateResponse
+    | do.CancelResponse
+    | do.TruncateItem
+    | do.DeleteItem
+    | do.SendToolOutput
+    | do.SendUserText
 )
 
 
@@ -110,7 +117,7 @@ class ModelLeg:
     # --- to the model -------------------------------------------------------------------------
 
     def append(self, payload: str) -> None:
-        """Queue one frame of the caller: base64 as the carrier sent it."""
+        """Queue audio of the caller: base64, as the carrier sent it."""
         self.appended += 1
         self._outbox.put(payload)
 
@@ -169,6 +176,8 @@ def _client_event(command: ModelCommand) -> ClientEvent:
         case do.CreateResponse(event_id, instructions):
             params = ResponseCreateParams(instructions=instructions)
             return ResponseCreateEvent(event_id=event_id, response=params)
+        case do.CancelResponse(response_id):
+            return ResponseCancelEvent(response_id=response_id)
         case do.TruncateItem(event_id, item_id, content_index, audio_end_ms):
             return ConversationItemTruncateEvent(
                 event_id=event_id,
@@ -208,6 +217,8 @@ def _meaning(event: ServerEvent) -> Sequence[ev.Event]:
             return (ev.SpeechStopped(item_id, end_ms),)
         case ConversationItemInputAudioTranscriptionCompletedEvent(item_id=item_id):
             return (ev.CallerTranscribed(item_id, event.transcript.strip()),)
+        case ConversationItemInputAudioTranscriptionFailedEvent(item_id=item_id):
+            return (ev.CallerTranscribed(item_id, ""),)
         case ResponseCreatedEvent(response=Response(id=str(response_id))):
             return (ev.ResponseCreated(response_id),)
         case ResponseOutputItemDoneEvent(item=FunctionCall() as item):

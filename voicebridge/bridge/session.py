@@ -21,11 +21,15 @@ from voicebridge.realtime import ServerVad as WireServerVad
 from voicebridge.tools.tool import Tool
 
 
-def session_for(persona: Persona, tools: Sequence[Tool]) -> Session:
-    """Write the session of a persona: telephone audio both ways, so that nothing is transcoded."""
+def session_for(persona: Persona, tools: Sequence[Tool], *, server_answers: bool) -> Session:
+    """Write the session of a persona: telephone audio both ways, so that nothing is transcoded.
+
+    ``server_answers``: whether the server itself stops its response when the caller speaks and
+    makes the next one; otherwise we do both.
+    """
     heard = AudioInput(
         format=AudioFormat.G711_ULAW,
-        turn_detection=_turn_detection(persona),
+        turn_detection=_turn_detection(persona, server_answers),
         transcription=_transcription(persona),
     )
     if persona.noise_reduction:
@@ -45,18 +49,20 @@ def session_for(persona: Persona, tools: Sequence[Tool]) -> Session:
     )
 
 
-def _turn_detection(persona: Persona) -> WireServerVad | WireSemanticVad:
+def _turn_detection(persona: Persona, server_answers: bool) -> WireServerVad | WireSemanticVad:
     wished = persona.turn_detection
     if isinstance(wished, SemanticVad):
         return WireSemanticVad(
-            eagerness=wished.eagerness, create_response=True, interrupt_response=True
+            eagerness=wished.eagerness,
+            create_response=server_answers,
+            interrupt_response=server_answers,
         )
     return WireServerVad(
         threshold=wished.threshold,
         prefix_padding_ms=wished.prefix_padding_ms,
         silence_duration_ms=wished.silence_duration_ms,
-        create_response=True,
-        interrupt_response=True,
+        create_response=server_answers,
+        interrupt_response=server_answers,
     )
 
 

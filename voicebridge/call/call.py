@@ -1,10 +1,10 @@
 """One telephone call: ``Call.handle(event, now, at_ms)`` returns what to do now.
 
-The call owns small machines and wires them together: ``Playout`` (what was heard), ``Turn`` (who
-speaks), ``Responses`` (one at a time), ``ToolCalls``, ``Keys`` and ``Ending``. It does no I/O and
-reads no clock: ``now`` is a monotonic time in seconds for deadlines, ``at_ms`` the carrier's clock
-in milliseconds as last read from its socket. The shell carries out the commands in order, arms one
-timer for ``next_deadline()`` and hands in ``DeadlineReached`` when it fires.
+The call owns small machines and wires them together: ``Floor`` (who speaks and what is heard),
+``ToolCalls``, ``Keys`` and ``Ending``. It does no I/O and reads no clock: ``now`` is a monotonic
+time in seconds for deadlines, ``at_ms`` the carrier's clock in milliseconds as last read from its
+socket. The shell carries out the commands in order, arms one timer for ``next_deadline()`` and
+hands in ``DeadlineReached`` when it fires.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ from dataclasses import dataclass, field
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
 from voicebridge.call.ending import Ending
+from voicebridge.call.floor import Floor
 from voicebridge.call.keys import Keys
-from voicebridge.call.playout import Playout, Settled
+from voicebridge.call.manners import Manners
 from voicebridge.call.reasons import EndReason
-from voicebridge.call.responses import Responses
 from voicebridge.call.tool_calls import ToolCalls
-from voicebridge.call.transcript import split_heard
-from voicebridge.call.turn import Turn
 
 PATIENCE_S = 3.0
 """The longest silence a caller gets while we still try to reach the model."""
@@ -43,18 +41,11 @@ class CallConfig:
 
     greeting: str | None
     phrases: Mapping[str, bytes]
+    manners: Manners = field(default_factory=Manners)
     max_duration_s: float = 900.0
     silence_s: float = 30.0
     goodbye_s: float = 8.0
     tool_timeout_s: float = 10.0
-
-
-@dataclass(slots=True)
-class _Words:
-    """The words of one item of the agent's, and when its audio began to come."""
-
-    at_ms: int
-    text: list[str] = field(default_factory=list)
 
 
 class Call:
@@ -62,9 +53,7 @@ class Call:
 
     def __init__(self, config: CallConfig) -> None:
         self._config = config
-        self.playout = Playout()
-        self._turn = Turn(self.playout)
-        self._responses = Responses()
+        self.floor = Floor(config.manners)
         self._tools = ToolCalls(config.tool_timeout_s)
         self._keys = Keys()
         self._ending = Ending(
@@ -72,10 +61,8 @@ class Call:
             silence_s=config.silence_s,
             goodbye_s=config.goodbye_s,
         )
-        self._words: dict[str, _Words] = {}
         self._patience: float | None = None
         self._model_usable = False
-        self._spoken_by: str | None = None
         self._failures = 0
 
     @property
@@ -87,7 +74,7 @@ class Call:
         """Tell when ``DeadlineReached`` is to be handed in, or None while nothing is due."""
         if self.ended:
             return None
-        machines = (self._turn, self._responses, self._tools, self._keys, self._ending)
+        machines = (self.floor, self._tools, self._keys, self._ending)
         deadlines = [self._patience, *(machine.deadline for machine in machines)]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
@@ -98,40 +85,40 @@ class Call:
         """
         if self.ended:
             return []
+        floor = self.floor
         out = self._react(event, now, at_ms)
         if self.ended:
             return out
-        self.playout.advance(at_ms)
-        for settled in self.playout.take_settled():
-            out += [*self._turn.correct(settled), self._note_spoken(settled)]
         for response_id in self._tools.take_complete():
             out += self._answer_outputs(response_id, now)
-        out += self.playout.take(at_ms)
-        drained = self.playout.drained(at_ms)
-        if self._turn.caller_speaking or self._tools.busy or not drained:
+        out += floor.pump(now, at_ms)
+        drained = floor.playout.hearing(at_ms).drained
+        if floor.turn.caller_speaking or self._tools.busy or not drained:
             self._ending.activity(now)
-        all_heard = drained and self._responses.quiet and not self._tools.busy
+        all_heard = drained and floor.responses.quiet and not self._tools.busy
         hang_up = self._ending.check(all_heard=all_heard, now=now)
         return [*out, *self._close(at_ms), *hang_up] if hang_up else out
 
     # --- one event ----------------------------------------------------------------------------
 
     def _react(self, event: ev.Event, now: float, at_ms: int) -> list[do.Command]:
+        floor = self.floor
         match event:
             case ev.AudioReceived() | ev.TranscriptReceived() | ev.AudioFinished():
-                self._agent_speaks(event, at_ms)
+                floor.agent_speaks(event, at_ms)
             case ev.MarkEchoed(name):
-                self.playout.echoed(name, at_ms)
+                floor.playout.echoed(name, at_ms)
             case ev.SpeechStarted():
-                return self._caller_speaks(now, at_ms)
-            case ev.SpeechStopped(item_id):
-                self._turn.caller_stopped()
-                self._responses.release(now)
-                return [do.NoteCallerSpoke(item_id, self._turn.caller_since_ms, "")]
-            case ev.CallerTranscribed(item_id, text):
-                return [do.NoteCallerSpoke(item_id, at_ms, text)]
+                out = floor.caller_started(event, now, at_ms)
+                if floor.turn.caller_speaking:
+                    self._ending.caller_spoke(now)
+                return out
+            case ev.SpeechStopped():
+                return floor.caller_stopped(event, now, at_ms)
+            case ev.CallerTranscribed():
+                return floor.transcribed(event, now, at_ms)
             case ev.ResponseCreated(response_id):
-                self._responses.created(response_id)
+                floor.response_created(response_id)
             case ev.ResponseDone():
                 return self._response_done(event, now, at_ms)
             case ev.ToolCalled(response_id, call_id, name, arguments):
@@ -157,7 +144,7 @@ class Call:
             case ev.ModelReady():
                 self._model_usable, self._patience = True, None
                 greeting = self._config.greeting
-                greet = self._responses.request(now, greeting) if greeting else []
+                greet = self.floor.responses.request(now, greeting) if greeting else []
                 return [do.OpenValve(), *greet]
             case ev.ModelLost(reason, detail):
                 return [do.NoteProblem(at_ms, detail), *self._apologise(reason, now, at_ms)]
@@ -171,116 +158,77 @@ class Call:
                 return [*problem, *self._close(at_ms)]
         return []
 
-    def _agent_speaks(
-        self, event: ev.AudioReceived | ev.TranscriptReceived | ev.AudioFinished, at_ms: int
-    ) -> None:
-        match event:
-            case ev.AudioReceived(response_id, item_id, content_index, audio):
-                if self.playout.push(response_id, item_id, content_index, audio):
-                    self._words.setdefault(item_id, _Words(at_ms))
-                    self._spoken_by, self._failures = response_id, 0
-            case ev.TranscriptReceived(item_id, text):
-                self._words.setdefault(item_id, _Words(at_ms)).text.append(text)
-            case ev.AudioFinished(item_id):
-                self.playout.finish(item_id)
-
-    def _caller_speaks(self, now: float, at_ms: int) -> list[do.Command]:
-        cleared = self._turn.caller_started(now, at_ms)
-        if self._responses.active:
-            self.playout.drop_response(self._responses.active)
-        self._responses.hold()
-        self._ending.caller_spoke(now)
-        return [*cleared, do.NoteBargeIn(at_ms)] if cleared else []
-
     def _response_done(self, event: ev.ResponseDone, now: float, at_ms: int) -> list[do.Command]:
-        self.playout.finish_response(event.response_id)
+        out = self.floor.response_done(event.response_id, now)
         self._tools.response_done(event.response_id)
-        self._ending.last_words(now, self.playout.unheard_ms(at_ms) / 1000)
-        out: list[do.Command] = []
-        if event.status == "failed":
-            self._failures += 1
-            out.append(do.NoteProblem(at_ms, f"response failed: {event.detail}"))
-            if self._failures > 1:
-                return [*out, *self._apologise(EndReason.MODEL_LOST, now, at_ms)]
-            out += self._responses.request(now)
-        return [*out, *self._responses.done(event.response_id, now)]
+        unheard_ms = self.floor.playout.hearing(at_ms).unheard_ms
+        self._ending.last_words(now, unheard_ms / 1000)
+        if event.status != "failed":
+            self._failures = 0 if event.status == "completed" else self._failures
+            return out
+        self._failures += 1
+        out.append(do.NoteProblem(at_ms, f"response failed: {event.detail}"))
+        if self._failures > 1:
+            return [*out, *self._apologise(EndReason.MODEL_LOST, now, at_ms)]
+        return [*out, *self.floor.responses.request(now)]
 
     def _answer_outputs(self, response_id: str, now: float) -> list[do.Command]:
         """Let the model speak to the outputs, unless it has said goodbye with that response."""
         if self._ending.leaving is None:
-            return self._responses.request(now)
-        if self._spoken_by == response_id:
+            return self.floor.responses.request(now)
+        if self.floor.spoken_by == response_id:
             return []
-        return self._responses.request(now, GOODBYE)
+        return self.floor.responses.request(now, GOODBYE)
 
     def _rejected(self, event: ev.RequestRejected, now: float, at_ms: int) -> list[do.Command]:
-        if self._responses.rejected(event.event_id, now):
+        out = self.floor.rejected(event, now)
+        if out is None:
             return []
-        problem = do.NoteProblem(at_ms, f"the model refused: {event.code} {event.message}")
-        return [problem, *(self._turn.rejected(event.event_id, event.message) or [])]
+        return [do.NoteProblem(at_ms, f"the model refused: {event.code} {event.message}"), *out]
 
     def _tell_keys(self, entry: str, now: float) -> list[do.Command]:
         told = do.SendUserText(f"(The caller pressed these keys: {entry})")
-        return [told, *self._responses.request(now)]
+        return [told, *self.floor.responses.request(now)]
 
     # --- time ---------------------------------------------------------------------------------
 
     def _deadline(self, now: float, at_ms: int) -> list[do.Command]:
-        out: list[do.Command] = []
         if self._patience is not None and self._patience <= now:
             self._patience = None
-            self.playout.say(self._config.phrases["one_moment"])
-        if _due(self._turn.deadline, now):
-            self._turn.expire(at_ms)
-        if _due(self._responses.deadline, now):
-            out += self._responses.expire(now)
-        if _due(self._tools.deadline, now):
-            out += self._tools.expire(now, at_ms)
-        if _due(self._keys.deadline, now):
+            self.floor.playout.say(self._config.phrases["one_moment"])
+        out = [*self.floor.expire(now, at_ms), *self._tools.expire(now, at_ms)]
+        if self._keys.deadline is not None and self._keys.deadline <= now:
             out += self._tell_keys(self._keys.take(), now)
         match self._ending.expired(now):
             case EndReason.MAX_DURATION:
                 out += self._say_goodbye(EndReason.MAX_DURATION, TIME_IS_UP, now, at_ms)
             case EndReason.SILENCE if self._ending.prompts > 1:
                 out += self._say_goodbye(EndReason.SILENCE, SILENT_GOODBYE, now, at_ms)
-            case EndReason.SILENCE:
-                out += self._responses.request(now, STILL_THERE)
+            case EndReason.SILENCE if self._model_usable:
+                out += self.floor.responses.request(now, STILL_THERE)
         return out
 
     # --- the end ------------------------------------------------------------------------------
 
     def _leave(self, reason: EndReason, now: float, at_ms: int) -> None:
-        self._ending.leave(reason, now, self.playout.unheard_ms(at_ms) / 1000)
+        unheard_ms = self.floor.playout.hearing(at_ms).unheard_ms
+        self._ending.leave(reason, now, unheard_ms / 1000)
 
     def _say_goodbye(
         self, reason: EndReason, words: str, now: float, at_ms: int
     ) -> list[do.Command]:
         self._leave(reason, now, at_ms)
-        return self._responses.request(now, words) if self._model_usable else []
+        return self.floor.responses.request(now, words) if self._model_usable else []
 
     def _apologise(self, reason: EndReason, now: float, at_ms: int) -> list[do.Command]:
         """Say so ourselves that the call cannot go on: the model cannot any more."""
         self._model_usable, self._patience = False, None
-        self._responses.stop()
+        self.floor.responses.stop()
+        self.floor.playout.resume()
         if self._ending.leaving is None:
-            self.playout.say(self._config.phrases["trouble"])
+            self.floor.playout.say(self._config.phrases["trouble"])
             self._leave(reason, now, at_ms)
         return [do.CloseValve()]
 
     def _close(self, at_ms: int) -> list[do.Command]:
-        """Settle for the record what is still on the line; nobody's memory is corrected now."""
-        self.playout.cut(at_ms)
-        self.playout.expire_cuts(at_ms)
-        notes: list[do.Command] = [self._note_spoken(s) for s in self.playout.take_settled()]
-        return [*notes, *self._tools.cancel_all()]
-
-    def _note_spoken(self, settled: Settled) -> do.NoteAgentSpoke:
-        words = self._words.pop(settled.item_id, None) or _Words(0)
-        heard, unheard = split_heard("".join(words.text), settled.heard_ms, settled.received_ms)
-        return do.NoteAgentSpoke(
-            settled.item_id, words.at_ms, heard, unheard, settled.heard_ms, settled.received_ms
-        )
-
-
-def _due(deadline: float | None, now: float) -> bool:
-    return deadline is not None and deadline <= now
+        return [*self.floor.close(at_ms), *self._tools.cancel_all()]

@@ -51,6 +51,13 @@ class CreateResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelResponse:
+    """Stop a response that is being made."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class TruncateItem:
     """Shorten an item to what was heard of it, in whole milliseconds."""
 
@@ -170,6 +177,7 @@ Command = (
     | SendClear
     | HangUp
     | CreateResponse
+    | CancelResponse
     | TruncateItem
     | DeleteItem
     | SendToolOutput

@@ -1,108 +1,72 @@
 """What has been sent, what has been heard, where a cut falls.
 
-Theory. The agent's speech is laid on one line of bytes; each item of the model's owns pieces of
-that line. Audio goes out in whole frames with a mark every ``MARK_EVERY_BYTES``, one before a run
-that starts at an empty queue and one behind its end. ``Playhead`` turns the echoes into a
-position; this class turns the position into items.
+Theory. The agent's speech is laid on one line of bytes (``Line``); each item of the model's owns
+pieces of it (``Ledger``). Audio goes out with marks at known positions (``Outflow``). Their echoes
+become a position (``Playhead``), and the ledger turns the position into items.
 
-A *cut* sends the carrier a clear and, right behind it, a mark. That mark stands in an empty queue,
-so its echo tells at which carrier time the clear took effect; the playhead of the generation that
-was cut is then read at that time and every item on the line is settled, once:
+A *cut* sends the carrier a clear and, right behind it, a mark. That mark, the probe, stands in an
+empty queue, so its echo tells at which carrier time the clear took effect; the playhead of the
+generation that was cut is then read at that time and every item on the line is settled, once:
+heard to the end and complete is WHOLE; heard in part, or heard so far while the model had more to
+say, is PART; not heard at all is NONE.
 
-- heard to the end, and complete: WHOLE, the model's memory is right as it is;
-- heard in part, or heard so far while the model had more to say: PART, to be truncated;
-- not heard at all: NONE, to be deleted.
+A *pause* stops the sound in the same way and settles nothing: what was not heard is kept and goes
+out again from the frame in which it stopped, or is cut after all.
 
-If the echo does not come within a bounded wait the caller of this class expires the cut, and the
-last round trip stands in for it. Nothing but ``_settle_cut`` computes ``audio_end_ms``.
+If a probe does not come back within a bounded wait, the owner of this class lets it expire, and
+the last round trip stands in for it (``Stops``).
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from dataclasses import dataclass
 
-from voicebridge.audio.format import BYTES_PER_MS, FRAME_BYTES, whole_ms
-from voicebridge.audio.framer import Framer
+from voicebridge.audio.format import whole_ms
 from voicebridge.call import commands as do
+from voicebridge.call.ledger import Ledger, Settled, Verdict
+from voicebridge.call.line import Line
+from voicebridge.call.outflow import Outflow
 from voicebridge.call.playhead import Playhead
+from voicebridge.call.stops import Stops
 
-MARK_EVERY_BYTES = 200 * BYTES_PER_MS
-
-
-class Verdict(Enum):
-    """How much of an item was heard."""
-
-    WHOLE = auto()
-    PART = auto()
-    NONE = auto()
+__all__ = ["Hearing", "Playout", "Settled", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """One item, settled for good.
+class Hearing:
+    """The ear at one moment.
 
-    ``heard_ms`` is in whole milliseconds, 0 to ``received_ms``.
+    ``drained``: everything was played, by its marks and by the clock (a carrier that returns marks
+    at once is not believed before the time has passed). ``response_id``: whose words are heard or
+    next, None for a phrase of ours. ``waiting``: audio waits here for room at the carrier, so
+    ``take`` is to be asked again soon. ``settling``: a stop waits for its probe.
+    ``estimated``: how many positions so far had to be estimated because an echo was missing or
+    untrue.
     """
 
-    item_id: str
-    content_index: int
-    verdict: Verdict
-    heard_ms: int
-    received_ms: int
-
-
-@dataclass(slots=True)
-class _Item:
-    item_id: str
-    response_id: str
-    content_index: int
-    received: int = 0
-    heard: int = 0
-    complete: bool = False
-
-
-@dataclass(slots=True)
-class _Piece:
-    item: _Item
-    start: int
-    end: int
-
-
-@dataclass(slots=True)
-class _Cut:
-    """A generation that was cleared and waits for the echo of its probe."""
-
-    playhead: Playhead
-    probe: str
-    asked_at_ms: int
-    pieces: deque[_Piece]
-    items: list[_Item] = field(default_factory=list)
+    unheard_ms: int
+    drained: bool
+    response_id: str | None
+    waiting: bool
+    settling: bool
+    paused: bool
+    estimated: int
 
 
 class Playout:
-    """The line of the agent's speech towards one carrier stream.
+    """The agent's speech towards one carrier stream; times are the carrier's clock.
 
-    ``lead_bytes`` bounds how much may lie unheard at the carrier; None sends all at once.
+    ``lead_ms`` bounds how much may lie unheard at the carrier; None sends all at once, and then
+    nothing can be paused. ``keep_bytes`` of what was heard stay at hand for ``played``.
     """
 
-    def __init__(self, *, lead_bytes: int | None = None) -> None:
-        self._lead = lead_bytes
-        self._framer = Framer()
-        self._outbox = bytearray()
-        self._accepted = 0
-        self._next_mark = 0
-        self._run_open = False
-        self._run_complete = False
-        self._items: dict[str, _Item] = {}
-        self._pieces: deque[_Piece] = deque()
+    def __init__(self, *, lead_ms: int | None = None, keep_bytes: int = 0) -> None:
+        self._line, self._ledger = Line(), Ledger()
+        self._outflow = Outflow(self._line, lead_ms, keep_bytes)
         self._playhead = Playhead(0, 0)
-        self._cuts: deque[_Cut] = deque()
+        self._stops = Stops()
         self._dropped: set[str] = set()
-        self._settled: list[Settled] = []
-        self._estimated = 0
-        self._rtt_ms = 0
+        self._resume = False
 
     # --- what comes in ------------------------------------------------------------------------
 
@@ -110,181 +74,116 @@ class Playout:
         """Lay a chunk of an item on the line; False if its response was cut and it came late."""
         if response_id in self._dropped:
             return False
-        item = self._items.get(item_id)
-        if item is None:
-            item = self._items[item_id] = _Item(item_id, response_id, content_index)
-        item.received += len(audio)
-        last = self._pieces[-1] if self._pieces else None
-        start = self._lay(audio)
-        if last is not None and last.item is item and last.end == start:
-            last.end = self._accepted
-        else:
-            self._pieces.append(_Piece(item, start, self._accepted))
+        self._ledger.add(response_id, item_id, content_index, self._line.lay(audio))
+        self._outflow.more_to_come()
         return True
 
     def say(self, audio: bytes) -> None:
         """Lay a phrase of our own on the line: no item of the model's owns it."""
-        self._lay(audio)
-        self._close_run()
+        self._line.lay(audio)
+        self._outflow.complete()
 
-    def finish(self, item_id: str) -> None:
-        """Say that an item has all its audio; the last frame is filled up with silence."""
-        item = self._items.get(item_id)
-        if item is not None:
-            item.complete = True
-        self._close_run()
+    def finish(self, owner: str) -> None:
+        """Say that an item, or all items of a response, have all their audio.
 
-    def finish_response(self, response_id: str) -> None:
-        """Say that no more audio comes for any item of a response."""
-        for item in list(self._items.values()):
-            if item.response_id == response_id and not item.complete:
-                self.finish(item.item_id)
+        The last frame is filled up with silence.
+        """
+        if self._ledger.complete(owner):
+            self._outflow.complete()
 
     def echoed(self, name: str, at_ms: int) -> None:
         """Take in a mark that came back; a name that is not ours is passed over."""
-        for cut in self._cuts:
-            cut.playhead.echo(name, at_ms)
         if self._playhead.echo(name, at_ms) and self._playhead.rtt_ms is not None:
-            self._rtt_ms = self._playhead.rtt_ms
-        while self._cuts and any(cut.probe == name for cut in self._cuts):
-            self._settle_cut(self._cuts.popleft(), at_ms)
+            self._outflow.rtt_ms = self._playhead.rtt_ms
+        self._stops.echoed(name, at_ms)
+        self._go_on()
 
     # --- what goes out ------------------------------------------------------------------------
 
     def take(self, at_ms: int) -> list[do.Command]:
         """Return the audio and marks that may go to the carrier now, in order."""
-        out: list[do.Command] = []
-        playhead = self._playhead
-        allowed = len(self._outbox)
-        if self._lead is not None:
-            room = playhead.heard(at_ms) + self._lead - playhead.sent
-            allowed = min(allowed, max(0, room - room % FRAME_BYTES))
-        while allowed:
-            if not self._run_open:
-                out.append(do.SendMark(playhead.mark(at_ms, opens=True)))
-                self._run_open, self._next_mark = True, playhead.sent + MARK_EVERY_BYTES
-            size = min(allowed, self._next_mark - playhead.sent)
-            out.append(do.SendAudio(bytes(self._outbox[:size])))
-            del self._outbox[:size]
-            allowed -= size
-            playhead.sent += size
-            if playhead.sent == self._next_mark:
-                out.append(do.SendMark(playhead.mark(at_ms)))
-                self._next_mark += MARK_EVERY_BYTES
-        if self._run_complete and self._run_open and not self._outbox:
-            if playhead.sent != self._next_mark - MARK_EVERY_BYTES:
-                out.append(do.SendMark(playhead.mark(at_ms)))
-            self._run_open = False
-        return out
+        if self._stops.pause:
+            return []
+        return self._outflow.take(self._playhead, self._heard(at_ms), at_ms)
 
     # --- what was heard -----------------------------------------------------------------------
 
-    def drained(self, at_ms: int) -> bool:
-        """Whether everything on the line has been played, by its marks and by the clock.
-
-        A carrier that returns marks at once is not believed before the time has passed.
-        """
-        return not self._playhead.outstanding and self._playhead.heard(at_ms) >= self._accepted
-
-    @property
-    def cutting(self) -> bool:
-        """Whether a cut waits for the carrier to say when it took effect."""
-        return bool(self._cuts)
-
-    @property
-    def estimated(self) -> int:
-        """How many positions had to be estimated because an echo was missing or untrue."""
-        return self._estimated + self._playhead.estimated
-
-    def unheard_ms(self, at_ms: int) -> int:
-        """Tell how many milliseconds of the line are still to be heard."""
-        return whole_ms(self._accepted - self._playhead.heard(at_ms))
-
-    def advance(self, at_ms: int) -> None:
-        """Bring the items up to the playhead: those complete and heard to the end are settled."""
-        heard = self._playhead.heard(at_ms)
-        while self._pieces and self._pieces[0].end <= heard:
-            piece = self._pieces.popleft()
-            piece.item.heard += piece.end - piece.start
-        for item in list(self._items.values()):
-            if item.complete and item.heard == item.received:
-                del self._items[item.item_id]
-                self._settle(item)
-
-    def take_settled(self) -> list[Settled]:
-        """Return the items settled since the last call, in the order they were spoken."""
-        settled, self._settled = self._settled, []
-        return settled
-
-    # --- the cut ------------------------------------------------------------------------------
-
-    def cut(self, at_ms: int) -> list[do.Command]:
-        """Stop the playout at once and drop what the model still sends for these responses.
-
-        Returns the clear and its probe, which go out before anything else; nothing if all was
-        heard already. Items are settled when the probe comes back, or by ``expire_cuts``.
-        """
-        self.advance(at_ms)
-        for item in self._items.values():
-            self._dropped.add(item.response_id)
-        old, silent = self._playhead, self._accepted <= self._playhead.heard(at_ms)
-        if silent and not self._items:
-            return []
-        self._estimated += old.estimated
-        old.close()
-        self._playhead = Playhead(old.generation + 1, self._accepted)
-        self._framer.drop()
-        self._outbox.clear()
-        self._run_open = self._run_complete = False
-        cut = _Cut(old, "", at_ms, self._pieces, list(self._items.values()))
-        self._pieces, self._items = deque(), {}
-        if silent:
-            self._settle_cut(cut, at_ms)
-            return []
-        cut.probe = self._playhead.mark(at_ms, opens=True)
-        self._cuts.append(cut)
-        return [do.SendClear(), do.SendMark(cut.probe)]
-
-    def drop_response(self, response_id: str) -> None:
-        """Take nothing more of a response that was cut before it became audible."""
-        self._dropped.add(response_id)
-
-    def expire_cuts(self, at_ms: int) -> None:
-        """Settle the cuts whose probe did not come back in time, by the last round trip."""
-        while self._cuts:
-            cut = self._cuts.popleft()
-            self._estimated += 1
-            self._settle_cut(cut, min(at_ms, cut.asked_at_ms + self._rtt_ms))
-
-    def _settle_cut(self, cut: _Cut, effect_ms: int) -> None:
-        heard = cut.playhead.heard(effect_ms)
-        for piece in cut.pieces:
-            piece.item.heard += max(0, min(piece.end, heard) - piece.start)
-        for item in cut.items:
-            self._settle(item)
-
-    def _settle(self, item: _Item) -> None:
-        heard_ms, received_ms = whole_ms(item.heard), whole_ms(item.received)
-        if item.complete and item.heard == item.received:
-            verdict = Verdict.WHOLE
-        else:
-            verdict = Verdict.PART if heard_ms else Verdict.NONE
-        self._settled.append(
-            Settled(item.item_id, item.content_index, verdict, heard_ms, received_ms)
+    def hearing(self, at_ms: int) -> Hearing:
+        """Tell what there is to hear at a moment."""
+        heard, paused = self._heard(at_ms), self._stops.pause is not None
+        unheard = self._line.accepted - heard
+        return Hearing(
+            unheard_ms=whole_ms(unheard),
+            drained=unheard <= 0 and not self._playhead.outstanding,
+            response_id=self._ledger.response_at(heard),
+            waiting=not paused and self._line.end > self._playhead.sent,
+            settling=self._stops.settling,
+            paused=paused,
+            estimated=self._stops.estimated + self._playhead.estimated,
         )
 
-    # --- the line -----------------------------------------------------------------------------
+    def played(self, size_bytes: int, at_ms: int) -> bytes:
+        """Return the last ``size_bytes`` that were heard, as far as they were kept."""
+        heard = self._heard(at_ms)
+        return self._line.read(heard - size_bytes, heard)
 
-    def _lay(self, audio: bytes) -> int:
-        """Put bytes on the line and return the position of the first."""
-        start = self._accepted
-        self._accepted += len(audio)
-        self._outbox += self._framer.push(audio)
-        self._run_complete = False
-        return start
+    def settle(self, at_ms: int) -> list[Settled]:
+        """Return the items that have been settled since the last call, by cuts or by the ear."""
+        return [*self._stops.take_settled(), *self._ledger.advance(self._heard(at_ms))]
 
-    def _close_run(self) -> None:
-        if held := len(self._framer):
-            self._outbox += self._framer.flush()
-            self._accepted += FRAME_BYTES - held
-        self._run_complete = True
+    # --- the stops ----------------------------------------------------------------------------
+
+    def cut(self, at_ms: int, active: str | None = None) -> list[do.Command]:
+        """Stop the playout for good and drop what the model still sends for these responses.
+
+        ``active`` is a response that may not have become audible yet. Returns the clear and its
+        probe, which go out before anything else; nothing if nothing lies at the carrier. Items
+        are settled when the probe comes back, or by ``expire``.
+        """
+        self._dropped |= self._ledger.responses() | ({active} if active else set())
+        heard, stop = self._heard(at_ms), self._stops.pause
+        said: list[do.Command] = []
+        if stop is None:
+            silent = heard >= self._line.accepted
+            stop = self._stops.new(self._playhead, at_ms, self._ledger, heard if silent else None)
+            said = [] if silent else [do.SendClear(), do.SendMark(stop.probe)]
+            self._outflow.stop()
+        self._stops.cut(stop)
+        self._playhead = Playhead(self._playhead.generation + 1, self._line.break_off())
+        self._ledger = Ledger()
+        self._outflow.more_to_come()
+        return said
+
+    def pause(self, at_ms: int) -> list[do.Command]:
+        """Stop the sound and keep what was not heard; returns the clear and its probe."""
+        if self._stops.pause or self._heard(at_ms) >= self._line.accepted:
+            return []
+        self._resume = False
+        self._stops.pause = stop = self._stops.new(self._playhead, at_ms, self._ledger)
+        self._outflow.stop()
+        return [do.SendClear(), do.SendMark(stop.probe)]
+
+    def resume(self) -> None:
+        """Go on where the pause stopped, as soon as that is known; ``take`` has the audio."""
+        self._resume = True
+        self._go_on()
+
+    def expire(self, at_ms: int) -> None:
+        """Settle the stops whose probe did not come back in time."""
+        self._stops.expire(at_ms, self._outflow.rtt_ms)
+        self._go_on()
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _heard(self, at_ms: int) -> int:
+        pause = self._stops.pause
+        if pause is None:
+            return self._playhead.heard(at_ms)
+        return pause.playhead.heard(at_ms) if pause.heard is None else pause.heard
+
+    def _go_on(self) -> None:
+        pause = self._stops.pause
+        if self._resume and pause is not None and pause.heard is not None:
+            start = self._line.frame_at(pause.heard)
+            self._playhead = Playhead(self._playhead.generation + 1, start)
+            self._stops.pause, self._resume = None, False

@@ -66,9 +66,13 @@ class Responses:
         """Create nothing while the caller has the turn."""
         self._held, self.deadline = True, None
 
-    def release(self, now: float) -> None:
-        """Leave the server a moment to answer the caller by itself, then pay what is owed."""
-        self.deadline = now + HOLD_AFTER_SPEECH_S
+    def release(self, now: float, *, server_answers: bool) -> list[do.Command]:
+        """End the hold: at once, or after the moment that the server needs to answer by itself."""
+        if server_answers:
+            self.deadline = now + HOLD_AFTER_SPEECH_S
+            return []
+        self._held = False
+        return self._pay(now)
 
     def created(self, response_id: str) -> None:
         """Take note of a response, whoever asked for it: it satisfies what was owed."""

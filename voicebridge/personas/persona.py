@@ -21,12 +21,16 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
 class Greeting(BaseModel):
-    """Say what the agent speaks first: words to say exactly, or how to find its own."""
+    """Say what the agent speaks first: words to say exactly, or how to find its own.
+
+    One that is not ``interruptible`` is said to its end, whatever the caller does.
+    """
 
     model_config = FROZEN
 
     say: str | None = Field(default=None, min_length=1)
     instructions: str | None = Field(default=None, min_length=1)
+    interruptible: bool = True
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Greeting:
@@ -74,6 +78,22 @@ TurnDetection = Annotated[
 ]
 
 
+class BargeIn(BaseModel):
+    """Say what becomes of a reply when the caller speaks over it.
+
+    ``cut`` stops it for good at once; ``pause`` stops the sound at once and goes on where it
+    stopped if that was no speech: shorter than ``minimum_speech_ms``, or without words within
+    ``decide_within_ms``. With ``echo_gate``, what sounds like the agent itself stops nothing.
+    """
+
+    model_config = FROZEN
+
+    mode: Literal["cut", "pause"] = "cut"
+    minimum_speech_ms: int = Field(default=0, ge=0, le=3000)
+    decide_within_ms: int = Field(default=1500, ge=100, le=10_000)
+    echo_gate: bool = False
+
+
 class Limits(BaseModel):
     """Bound a call by our own clock; all in seconds."""
 
@@ -119,6 +139,7 @@ class Persona(BaseModel):
     greeting: Annotated[Greeting | None, BeforeValidator(_greeting)] = None
     tools: tuple[str, ...] = ()
     turn_detection: TurnDetection = ServerVad()
+    barge_in: BargeIn = BargeIn()
     transcription_model: str | None = Field(default="gpt-transcribe", min_length=1)
     noise_reduction: Literal["near_field", "far_field"] | None = None
     limits: Limits = Limits()

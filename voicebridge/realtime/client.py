@@ -102,6 +102,8 @@ class Client:
 class Connecting:
     """A connection about to be opened."""
 
+    _conn: Conn
+
     def __init__(
         self,
         config: ClientConfig,
@@ -114,7 +116,6 @@ class Connecting:
     ) -> None:
         self._config, self._target, self._options = config, target, options
         self._dialer, self._logger, self._timeout_s = dialer, logger, timeout_s
-        self._conn: Conn | None = None
 
     def __await__(self) -> Generator[Any, None, Conn]:
         """Open it."""
@@ -132,8 +133,7 @@ class Connecting:
         traceback: TracebackType | None,
     ) -> None:
         """Close it."""
-        if self._conn is not None:
-            await self._conn.close()
+        await self._conn.close()
 
     async def _open(self) -> Conn:
         config, protocol = self._config, self._config.protocol

@@ -34,7 +34,7 @@ def marshal_client_event(
     wire = client_event_to_wire(event)
     if strict:
         dialect.check(wire)
-    return to_json(dialect.encode_client(wire))
+    return _written(dialect.encode_client(wire))
 
 
 def unmarshal_server_event(data: bytes | str, dialect: Dialect = GA) -> ServerEvent:
@@ -47,7 +47,7 @@ def unmarshal_server_event(data: bytes | str, dialect: Dialect = GA) -> ServerEv
     kind = raw.get("type")
     if type(kind) is not str:
         raise RealtimeProtocolError("an event without a type", field="type")
-    if kind == dialect.audio_delta:
+    if kind in (dialect.audio_delta, ResponseOutputAudioDeltaEvent.type):
         return _audio_delta(raw)
     event = dialect.decode_server(raw)
     model = SERVER_EVENTS.get(event["type"])
@@ -59,8 +59,10 @@ def unmarshal_server_event(data: bytes | str, dialect: Dialect = GA) -> ServerEv
 def marshal_server_event(event: ServerEvent, dialect: Dialect = GA) -> bytes:
     """Write a server event as JSON in a dialect: for proxies, recordings and test servers."""
     if isinstance(event, UnknownEvent):
-        return to_json(event.raw)
-    return to_json(dialect.encode_server(server_event_to_wire(event)))
+        return _written(event.raw)
+    if isinstance(event, ResponseOutputAudioDeltaEvent):
+        return _written(dialect.encode_server(_audio_delta_to_wire(event)))
+    return _written(dialect.encode_server({"type": event.type, **to_wire(event)}))
 
 
 def client_event_to_wire(event: ClientEvent) -> JsonObject:
@@ -68,13 +70,9 @@ def client_event_to_wire(event: ClientEvent) -> JsonObject:
     return {"type": event.type, **to_wire(event)}
 
 
-def server_event_to_wire(event: ServerEvent) -> JsonObject:
-    """Turn a server event into JSON types, in the GA dialect."""
-    if isinstance(event, ResponseOutputAudioDeltaEvent):
-        return _audio_delta_to_wire(event)
-    if isinstance(event, UnknownEvent):
-        return event.raw
-    return {"type": event.type, **to_wire(event)}
+def _written(wire: JsonObject) -> bytes:
+    # A number too large for a float is read as infinity, which JSON has no word for.
+    return to_json(wire, inf_nan_mode="null")
 
 
 def _json_object(data: bytes | str) -> JsonObject:
@@ -112,12 +110,10 @@ def _audio_delta(raw: JsonObject) -> ResponseOutputAudioDeltaEvent:
 
 def _malformed_delta(event: ResponseOutputAudioDeltaEvent, kind: str) -> RealtimeProtocolError:
     wanted = {"delta": str, "item_id": str, "response_id": str, "output_index": int}
-    for name, type_ in {**wanted, "content_index": int, "event_id": str}.items():
-        if type(getattr(event, name)) is not type_:
-            break
-    return RealtimeProtocolError(
-        f"{kind}: {name} must be {type_.__name__}", event_type=kind, field=name
-    )
+    wanted |= {"content_index": int, "event_id": str}
+    field = next(name for name, type_ in wanted.items() if type(getattr(event, name)) is not type_)
+    message = f"{kind}: {field} must be {wanted[field].__name__}"
+    return RealtimeProtocolError(message, event_type=kind, field=field)
 
 
 def _audio_delta_to_wire(event: ResponseOutputAudioDeltaEvent) -> JsonObject:

@@ -73,6 +73,8 @@ class ClientConfig:
         if urlsplit(self.base_url).scheme not in {*_WEB_SCHEMES, *_SOCKET_SCHEMES}:
             message = f"expected a ws:// or wss:// address, not {self.base_url!r}"
             raise ConfigError(message, key="base_url")
+        if self.api_type is APIType.AZURE and self.base_url == OPENAI_REALTIME_API_URL_V1:
+            raise ConfigError("expected the address of an Azure resource", key="base_url")
 
     @property
     def protocol(self) -> Dialect:

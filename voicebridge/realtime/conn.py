@@ -30,6 +30,11 @@ PING_TIMEOUT_S: Final = 10.0
 _NORMAL_CODES: Final = frozenset({1000, 1001})
 
 
+def append_text(payload: str) -> str:
+    """Write an ``input_audio_buffer.append`` of base64 text, without an event object."""
+    return f'{{"type":"input_audio_buffer.append","audio":{encode_basestring_ascii(payload)}}}'
+
+
 @dataclass(frozen=True, slots=True)
 class ConnOptions:
     """How a connection speaks: see the fields of the same names in ``ClientConfig``."""
@@ -124,9 +129,7 @@ class Conn:
         The payload is raw samples in the session's input format, 15 MiB at most; it is neither
         decoded nor checked. No acknowledgement comes.
         """
-        audio = encode_basestring_ascii(payload)
-        text = f'{{"type":"input_audio_buffer.append","audio":{audio}}}'
-        await self.send_message_raw(text, timeout_s=timeout_s)
+        await self.send_message_raw(append_text(payload), timeout_s=timeout_s)
 
     async def ping(self, *, timeout_s: float = PING_TIMEOUT_S) -> None:
         """Send a ping and wait for its pong. Raises ``ConnClosed`` or ``DeadlineExceeded``."""

@@ -13,7 +13,7 @@ OPENAI_REALTIME_API_URL_V1: Final = "wss://api.openai.com/v1/realtime"
 OPENAI_API_URL_V1: Final = "https://api.openai.com/v1"
 AZURE_PREVIEW_API_VERSION: Final = "2024-10-01-preview"
 
-# Models, OpenAI Realtime, section 1.6. Any other string is as good.
+# Models (OpenAI Realtime, section 1.6). Any other string is as good.
 GPT_REALTIME_2_1: Final = "gpt-realtime-2.1"
 GPT_REALTIME_2_1_MINI: Final = "gpt-realtime-2.1-mini"
 GPT_REALTIME_2: Final = "gpt-realtime-2"
@@ -33,7 +33,9 @@ GPT_REALTIME_WHISPER: Final = "gpt-realtime-whisper"
 GPT_TRANSCRIBE: Final = "gpt-transcribe"
 WHISPER_1: Final = "whisper-1"
 GPT_4O_TRANSCRIBE: Final = "gpt-4o-transcribe"
+GPT_4O_TRANSCRIBE_DIARIZE: Final = "gpt-4o-transcribe-diarize"
 GPT_4O_MINI_TRANSCRIBE: Final = "gpt-4o-mini-transcribe"
+GPT_4O_MINI_TRANSCRIBE_20251215: Final = "gpt-4o-mini-transcribe-2025-12-15"
 # Shut down at OpenAI; kept for servers that still speak the beta dialect.
 GPT_4O_REALTIME_PREVIEW: Final = "gpt-4o-realtime-preview"
 GPT_4O_REALTIME_PREVIEW_20241001: Final = "gpt-4o-realtime-preview-2024-10-01"

@@ -41,6 +41,10 @@ class CallRecord:
     problems: list[do.NoteProblem] = field(default_factory=list)
     frames_received: int = 0
     frames_forwarded: int = 0
+    silence_filled_ms: int = 0
+    """Silence given to the model where the carrier left a gap."""
+    positions_estimated: int = 0
+    """Heard positions told by the clock because the carrier's marks were missing or untrue."""
     ended: EndReason | None = None
     duration_s: float = 0.0
 
@@ -79,6 +83,8 @@ class CallRecord:
             "ended": str(self.ended) if self.ended else None,
             "frames_received": self.frames_received,
             "frames_forwarded": self.frames_forwarded,
+            "silence_filled_ms": self.silence_filled_ms,
+            "positions_estimated": self.positions_estimated,
             "spoken": [_spoken(spoken) for spoken in self.in_order()],
             "barge_ins_ms": self.barge_ins_ms,
             "tools": [

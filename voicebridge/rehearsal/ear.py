@@ -22,15 +22,15 @@ QUIET_BYTES = bytes(code for code in range(256) if _magnitude(code) < LOUD_LINEA
 
 
 def is_audible(frame: bytes | bytearray) -> bool:
-    """Tell whether 20 ms of mu-law audio hold something that a person would hear."""
+    """Tell whether 20 ms or more of mu-law audio hold something that a person would hear."""
     return len(frame.translate(None, QUIET_BYTES)) >= LOUD_SAMPLES
 
 
 class Ear:
     """Follow who is audible at the phone: when an utterance began and when it was last heard.
 
-    An utterance goes on through pauses shorter than ``gap_ms``, and through any pause in which
-    more of it is waiting in the phone's queue: the speaker is not done then.
+    An utterance goes on through pauses shorter than ``gap_ms``, and through any pause behind
+    which more of it is waiting in the phone's queue: the speaker is not done then.
     """
 
     def __init__(self, gap_ms: int = 500) -> None:
@@ -39,16 +39,19 @@ class Ear:
         self.last_audible_ms: int | None = None
         self.more_to_come = False
 
-    def hear(self, frame: bytes | bytearray, carrier_ms: int, *, queued: bool, cut: bool) -> None:
-        """Take in the frame played from ``carrier_ms`` on; ``cut`` if a clear came before it."""
-        self.more_to_come = queued
+    def hear(self, frame: bytes | bytearray, carrier_ms: int, *, more: bool, cut: bool) -> None:
+        """Take in the frame played from ``carrier_ms`` on.
+
+        ``more`` tells that something audible is queued behind it, ``cut`` that a clear came first.
+        """
+        self.more_to_come = more
         if cut:
             self.utterance_start_ms = None
         if is_audible(frame):
             if self.utterance_start_ms is None:
                 self.utterance_start_ms = carrier_ms
             self.last_audible_ms = carrier_ms + 20
-        elif not queued and self.silent_ms(carrier_ms + 20) >= self._gap_ms:
+        elif not more and self.silent_ms(carrier_ms + 20) >= self._gap_ms:
             self.utterance_start_ms = None
 
     def silent_ms(self, now_ms: int) -> int:

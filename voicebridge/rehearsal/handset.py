@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 from voicebridge.rehearsal import twilio_wire as wire
 from voicebridge.rehearsal.behaviour import Act, CallerBehaviour
-from voicebridge.rehearsal.ear import Ear
+from voicebridge.rehearsal.ear import Ear, is_audible
 from voicebridge.rehearsal.notes import Listener, PhoneNote, PhoneNoteKind
 from voicebridge.rehearsal.phone import FRAME_BYTES, FRAME_MS, Phone
 from voicebridge.rehearsal.phone_log import CallerSpeech, EndedBy, KeyPressed
 
+LOOK_AHEAD_MS = 3000
 Send = Callable[[str, float], object]
 
 
@@ -108,8 +109,8 @@ class Handset:
 
     def _listen(self, started_ms: int, now: float) -> None:
         frame = self._log.heard_audio[-FRAME_BYTES:]
-        queued = self._phone.queued_bytes > 0
-        self._ear.hear(frame, started_ms, queued=queued, cut=self._cut)
+        more = is_audible(self._phone.upcoming(LOOK_AHEAD_MS))
+        self._ear.hear(frame, started_ms, more=more, cut=self._cut)
         self._cut = False
         before, self._utterance = self._utterance, self._ear.utterance_start_ms
         if before is not None and before != self._utterance:

@@ -50,6 +50,11 @@ class Phone:
         """Tell how much is waiting to be played."""
         return len(self.log.received_audio) - self._playhead
 
+    def upcoming(self, length_ms: int) -> bytes:
+        """Give what will be played next, at most so much of it."""
+        end = self._playhead + length_ms * BYTES_PER_MS
+        return bytes(self.log.received_audio[self._playhead : end])
+
     def receive(self, audio: bytes, at: float) -> int:
         """Queue mu-law audio of any length; return how many bytes found no room.
 

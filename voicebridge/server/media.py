@@ -102,6 +102,8 @@ async def _await_start(socket: TextSocket, within_s: float) -> Started:
 
 def _expected(switchboard: Switchboard, started: Started, *, checked: bool) -> Expected:
     """Find the call that a stream belongs to, by the token that our answer gave it."""
+    if not switchboard.ready:
+        raise CarrierError(f"call {started.call_id}: other calls have taken the lines meanwhile")
     token = started.parameters.get("token", "")
     expected = switchboard.tokens.spend(token, started.call_id)
     if expected is None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
 
 from aiohttp import web
 
@@ -106,10 +106,12 @@ class RequestGuard:
 
 
 def _with_and_without_port(url: str) -> tuple[str, str]:
-    """Spell a URL both ways, since carriers disagree about the scheme's own port."""
-    parts = urlsplit(url)
-    port = _DEFAULT_PORTS[parts.scheme]
-    host = parts.netloc
-    bare = host.removesuffix(f":{port}")
-    other = bare if bare != host else f"{host}:{port}" if parts.port is None else host
-    return url, urlunsplit(parts._replace(netloc=other))
+    """Spell a URL both ways, since the carrier signs either (Twilio Media Streams, section 6).
+
+    The host may be anything that a stranger wrote into a header, so it is only cut, not parsed.
+    """
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    bare = re.sub(r":\d*$", "", host)
+    full = host if host != bare else f"{host}:{_DEFAULT_PORTS[scheme]}"
+    return f"{scheme}://{bare}{slash}{path}", f"{scheme}://{full}{slash}{path}"

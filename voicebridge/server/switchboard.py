@@ -12,6 +12,7 @@ import structlog
 from voicebridge.bridge.call_runner import CallRunner
 from voicebridge.bridge.carrier_leg import CarrierLeg
 from voicebridge.bridge.greeting import greeting_instructions
+from voicebridge.bridge.manners import manners_for
 from voicebridge.bridge.model_leg import ModelLeg
 from voicebridge.bridge.phrases import load_phrases
 from voicebridge.bridge.registry import CallRegistry
@@ -34,6 +35,9 @@ from voicebridge.tools.context import CallContext
 from voicebridge.tools.registry import ToolRegistry
 
 log = structlog.get_logger(__name__)
+
+GOODBYE_WITHIN_S = 10.0
+"""How long a call may still last once it was asked to end."""
 
 
 class Switchboard:
@@ -92,14 +96,14 @@ class Switchboard:
     async def drain(self) -> None:
         """Take no further calls and let those that run come to their end."""
         self._draining = True
-        await self.calls.drain(self.settings.server.shutdown_grace_s, goodbye_s=10.0)
+        await self.calls.drain(self.settings.server.shutdown_grace_s, GOODBYE_WITHIN_S)
 
     async def _dial(self, persona: Persona) -> ModelLeg:
         tools = self._tools.for_persona(persona.tools)
         return await ModelLeg.dial(
             self._client,
             self.settings.realtime.model or persona.model,
-            session_for(persona, tools),
+            session_for(persona, tools, server_answers=not manners_for(persona).ours),
             timeout_s=self.settings.realtime.connect_timeout_s,
         )
 
@@ -128,6 +132,7 @@ def _config(persona: Persona) -> CallConfig:
     return CallConfig(
         greeting=greeting_instructions(persona),
         phrases=load_phrases(),
+        manners=manners_for(persona),
         max_duration_s=limits.max_duration_s,
         silence_s=limits.silence_s,
         goodbye_s=limits.goodbye_s,

@@ -59,12 +59,15 @@ async def voice(request: web.Request) -> web.Response:
 async def after_stream(request: web.Request) -> web.Response:
     """Say what comes after the stream: hang up, with an apology if nobody has made one."""
     form = await _signed_form(request)
-    reason = request.app[SWITCHBOARD].calls.how_ended(form.get("CallSid", ""))
+    reason = request.app[SWITCHBOARD].calls.tell_next(form.get("CallSid", ""))
     return _twiml(twilio.twiml_hang_up(None if reason in _ENDED_WELL else APOLOGY))
 
 
 async def _signed_form(request: web.Request) -> dict[str, str]:
-    posted = await request.post()
+    try:
+        posted = await request.post()
+    except (ValueError, LookupError):  # no UTF-8, no such charset, no boundary
+        raise web.HTTPBadRequest(text="a form that cannot be read") from None
     fields = [(name, value) for name, value in posted.items() if isinstance(value, str)]
     try:
         request.app[GUARD].check(request, fields)

@@ -204,15 +204,16 @@ def _response_to_beta(response: JsonObject) -> JsonObject:
 def nested(value: JsonObject) -> JsonObject:
     """Turn beta's flat session or response fields into GA's nested ones.
 
-    Where a server mixes both forms, its own nested ``audio`` stands and nothing is moved into it.
+    Where a server has a nested ``audio`` as well, the two are merged.
     """
     result: JsonObject = {}
     for key, inner in value.items():
-        path = None if "audio" in value else _PATHS.get(key)
-        if path is None:
+        if key not in _PATHS:
             result[_RENAMED.get(key, key)] = _tool_choice_from_beta(key, inner)
-        else:
-            _put(result, path, ga.format_object(inner) if path[-1] == "format" else inner)
+    for key, (_, side, field) in _PATHS.items():
+        if key in value:
+            inner = ga.format_object(value[key]) if field == "format" else value[key]
+            result["audio"] = _with(result.get("audio"), side, field, inner)
     return result
 
 
@@ -224,17 +225,35 @@ def flat(value: JsonObject) -> JsonObject:
         for key, inner in value.items()
         if key != "audio"
     }
+    audio = value.get("audio")
     for key, (_, side, field) in _PATHS.items():
-        half = (value.get("audio") or {}).get(side) or {}
+        half = (audio or {}).get(side) or {}
         if field in half:
             result[key] = _format_name(half[field]) if field == "format" else half[field]
+    if "audio" in value and (not audio or _unmapped(audio)):
+        result["audio"] = _unmapped(audio) if audio else audio
     return result
 
 
-def _put(target: JsonObject, path: tuple[str, ...], value: Any) -> None:
-    for step in path[:-1]:
-        target = target.setdefault(step, {})
-    target[path[-1]] = value
+def _with(audio: Any, side: str, field: str, value: Any) -> Any:
+    """Set a field of one half of ``audio``; what is no object is left for validation to refuse."""
+    halves = {} if audio is None else audio
+    half = (halves.get(side) or {}) if isinstance(halves, dict) else None
+    return {**halves, side: {**half, field: value}} if isinstance(half, dict) else audio
+
+
+def _unmapped(audio: JsonObject) -> JsonObject:
+    """Give what beta has no flat field for: a compatible server's own."""
+    rest: JsonObject = {}
+    for side, half in audio.items():
+        if not isinstance(half, dict) or not half:
+            rest[side] = half
+            continue
+        fields = {field for _, place, field in _PATHS.values() if place == side}
+        left = {key: inner for key, inner in half.items() if key not in fields}
+        if left:
+            rest[side] = left
+    return rest
 
 
 def _format_name(value: Any) -> Any:

@@ -142,7 +142,7 @@ class AiohttpConn:
         try:
             await self._socket.send_frame(payload, opcode)
         except (ClientConnectionResetError, ConnectionError) as error:
-            raise self._ended or ConnClosed(self._socket.close_code, str(error)) from error
+            raise self._ended or ConnClosed(None, str(error)) from error
 
     async def _pong(self, payload: bytes) -> None:
         try:

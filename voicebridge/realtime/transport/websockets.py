@@ -127,8 +127,9 @@ class WebsocketsConn:
 
 
 def _closed(error: ConnectionClosed) -> ConnClosed:
-    if error.rcvd is not None:
-        return ConnClosed(error.rcvd.code, error.rcvd.reason)
-    if error.sent is not None:
-        return ConnClosed(error.sent.code, error.sent.reason, by_us=True)
-    return ConnClosed(None, "lost without a closing handshake")
+    # What the library itself closed, for an unanswered ping or a message too large, was not
+    # closed by us in the sense of ``by_us``: nobody asked for it.
+    close = error.rcvd or error.sent
+    if close is None:
+        return ConnClosed(None, "lost without a closing handshake")
+    return ConnClosed(close.code, close.reason)

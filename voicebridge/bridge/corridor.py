@@ -1,0 +1,98 @@
+"""The straight corridor from the caller to the model: no event, no decision, no decoding.
+
+A valve opens when the model's session runs; what the caller said before is kept and goes first.
+The model's clock is the audio it was given, so a gap in the carrier's clock is filled with
+silence: a lost frame by the timestamp of the next, a carrier that sends nothing by our own clock,
+so that voice-activity detection can still hear a turn end.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import deque
+from typing import Protocol
+
+from voicebridge.audio.format import BYTES_PER_MS, FRAME_MS, ms_to_bytes, silence
+from voicebridge.call.echo import Ear
+
+MOST_HELD = 500
+"""Frames kept while the model connects: ten seconds."""
+
+LONGEST_GAP_MS = 5000
+"""A longer jump of the carrier's clock is not a gap in speech; so much of it is filled."""
+
+IDLE_TICK_S = 0.3
+"""How often the corridor looks whether the carrier still sends."""
+
+LATE_TICK_S = 0.1
+"""A tick that comes later than this says that we were late, not the carrier."""
+
+_FRAME_PAYLOAD_CHARS = 216
+
+
+class Model(Protocol):
+    """Where the corridor leads."""
+
+    def append(self, payload: str) -> None: ...
+
+
+class Corridor:
+    """Carries the caller's frames, base64 as they came, to the model."""
+
+    def __init__(self, ear: Ear | None = None) -> None:
+        self.filled_ms = 0
+        """How much silence was put in place of frames that did not come."""
+        self._ear = ear
+        self._model: Model | None = None
+        self._held: deque[str] | None = deque(maxlen=MOST_HELD)
+        self._next_ms = -1
+        self._frames = self._frames_at_tick = 0
+
+    def hear(self, payload: str, timestamp_ms: int) -> None:
+        """Take one frame, stamped by the carrier's clock."""
+        if timestamp_ms - self._next_ms >= FRAME_MS and self._next_ms >= 0:
+            self._fill(timestamp_ms - self._next_ms)
+        self._next_ms = timestamp_ms + _duration_ms(payload)
+        self._frames += 1
+        if self._ear is not None:
+            self._ear.hear(payload)
+        self._pass_on(payload)
+
+    def open(self, model: Model) -> None:
+        """Open the valve: what was kept goes first."""
+        self._model = model
+        held, self._held = self._held or (), None
+        for payload in held:
+            model.append(payload)
+
+    def close(self) -> None:
+        """Close the valve for good: from now on the model hears nothing."""
+        self._model = self._held = None
+
+    def tick(self, late_s: float) -> None:
+        """Fill in silence if the carrier has sent nothing since the last tick.
+
+        ``late_s`` is how late the tick comes: if it is, frames may just not have been read.
+        """
+        if self._frames == self._frames_at_tick and self._frames and late_s < LATE_TICK_S:
+            self._fill(round(IDLE_TICK_S * 1000))
+        self._frames_at_tick = self._frames
+
+    def _fill(self, gap_ms: int) -> None:
+        gap_ms = min(gap_ms, LONGEST_GAP_MS)
+        self.filled_ms += gap_ms
+        self._next_ms += gap_ms
+        self._pass_on(base64.b64encode(silence(ms_to_bytes(gap_ms))).decode("ascii"))
+
+    def _pass_on(self, payload: str) -> None:
+        if self._model is not None:
+            self._model.append(payload)
+        elif self._held is not None:
+            self._held.append(payload)
+
+
+def _duration_ms(payload: str) -> int:
+    if len(payload) == _FRAME_PAYLOAD_CHARS:
+        return FRAME_MS
+    size_bytes = len(payload) * 3 // 4 - payload.count("=", -2)
+    return size_bytes // BYTES_PER_MS

@@ -1,0 +1,79 @@
+"""What goes out to the carrier: whole frames with marks between them, no further than the lead."""
+
+from __future__ import annotations
+
+from voicebridge.audio.format import BYTES_PER_MS, FRAME_BYTES, ms_to_bytes
+from voicebridge.call import commands as do
+from voicebridge.call.line import Line
+from voicebridge.call.playhead import Playhead
+
+MARK_EVERY_BYTES = 200 * BYTES_PER_MS
+"""The stretch of audio between two marks: five a second."""
+
+
+class Outflow:
+    """Sends a line, run by run.
+
+    A *run* is audio that plays without a gap of ours: a mark opens it and one stands behind it.
+
+    ``lead_ms`` bounds how much may lie unheard at the carrier; None sends all at once.
+    ``keep_bytes`` of what was heard stay on the line.
+    """
+
+    def __init__(self, line: Line, lead_ms: int | None, keep_bytes: int) -> None:
+        self.rtt_ms = 0
+        """The last round trip to the carrier and back, as far as it was measured."""
+        self._line, self._lead_ms, self._keep = line, lead_ms, keep_bytes
+        self._run_open = self._run_complete = False
+        self._next_mark = 0
+
+    def more_to_come(self) -> None:
+        """Say that the run goes on."""
+        self._run_complete = False
+
+    def complete(self) -> None:
+        """Say that the run ends with what is on the line; its last frame is filled up."""
+        self._line.fill_frame()
+        self._run_complete = True
+
+    def stop(self) -> None:
+        """Say that the carrier's queue was emptied: what comes next opens a run."""
+        self._run_open = False
+
+    def take(self, playhead: Playhead, heard: int, at_ms: int) -> list[do.Command]:
+        """Return what may be sent now, in order, and move the playhead's ``sent``."""
+        out: list[do.Command] = []
+        until = self._until(playhead.sent, heard)
+        while playhead.sent < until:
+            if not self._run_open:
+                out.append(do.SendMark(playhead.mark(at_ms, opens=True)))
+                self._run_open, self._next_mark = True, playhead.sent + MARK_EVERY_BYTES
+            stop = min(until, self._next_mark)
+            out.append(do.SendAudio(self._line.read(playhead.sent, stop)))
+            playhead.sent = stop
+            if stop == self._next_mark:
+                out.append(do.SendMark(playhead.mark(at_ms)))
+                self._next_mark += MARK_EVERY_BYTES
+        if self._run_complete and self._run_open and playhead.sent == self._line.end:
+            if playhead.sent != self._next_mark - MARK_EVERY_BYTES:
+                out.append(do.SendMark(playhead.mark(at_ms)))
+            self._run_open = False
+        self._forget(playhead.sent, heard)
+        return out
+
+    def _until(self, sent: int, heard: int) -> int:
+        """Tell how far the line may be sent.
+
+        What we know of the playhead is a round trip old by the time our audio arrives.
+        """
+        if self._lead_ms is None:
+            return self._line.end
+        room = max(0, heard + ms_to_bytes(self._lead_ms + self.rtt_ms) - sent)
+        return min(self._line.end, sent + room - room % FRAME_BYTES)
+
+    def _forget(self, sent: int, heard: int) -> None:
+        """Keep no more of the line than a pause or a comparison would need."""
+        needed = sent if self._lead_ms is None else min(sent, self._line.frame_at(heard))
+        if self._keep:
+            needed = min(needed, heard - self._keep)
+        self._line.forget(needed)

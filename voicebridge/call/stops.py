@@ -1,0 +1,84 @@
+"""The clears that were sent and wait for the carrier to say when they took effect."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from voicebridge.call.ledger import Ledger, Settled
+from voicebridge.call.playhead import Playhead
+
+
+@dataclass(slots=True)
+class Stop:
+    """A generation of the line that was cleared.
+
+    ``heard`` is the position up to which it was played, once that is known.
+    """
+
+    playhead: Playhead
+    asked_at_ms: int
+    ledger: Ledger
+    heard: int | None = None
+
+    @property
+    def probe(self) -> str:
+        """The name of the mark right behind the clear."""
+        return f"{self.playhead.generation}:clear:{self.playhead.sent}"
+
+
+class Stops:
+    """The cuts of a line, in order, and its pause if there is one."""
+
+    def __init__(self) -> None:
+        self.pause: Stop | None = None
+        self.estimated = 0
+        self._cuts: deque[Stop] = deque()
+        self._settled: list[Settled] = []
+
+    @property
+    def settling(self) -> bool:
+        """Whether a stop waits for its probe."""
+        return bool(self._cuts) or (self.pause is not None and self.pause.heard is None)
+
+    def new(self, playhead: Playhead, at_ms: int, ledger: Ledger, heard: int | None = None) -> Stop:
+        """Make a stop of a generation: from now on its marks may be returned unplayed."""
+        self.estimated += playhead.estimated
+        playhead.close()
+        return Stop(playhead, at_ms, ledger, heard)
+
+    def cut(self, stop: Stop) -> None:
+        """Settle the items of a stop, as soon as it is known what was heard."""
+        if self.pause is stop:
+            self.pause = None
+        if stop.heard is None:
+            self._cuts.append(stop)
+        else:
+            self._settled += stop.ledger.settle(stop.heard)
+
+    def echoed(self, name: str, at_ms: int) -> None:
+        """Take in a mark that came back, played or returned or a probe."""
+        for stop in (*self._cuts, *((self.pause,) if self.pause else ())):
+            stop.playhead.echo(name, at_ms)
+        while any(cut.probe == name for cut in self._cuts):
+            self._settle_first(at_ms)
+        if self.pause and self.pause.probe == name and self.pause.heard is None:
+            self.pause.heard = self.pause.playhead.heard(at_ms)
+
+    def expire(self, at_ms: int, rtt_ms: int) -> None:
+        """Settle what is still open, each as if its clear had taken one round trip."""
+        while self._cuts:
+            self.estimated += 1
+            self._settle_first(min(at_ms, self._cuts[0].asked_at_ms + rtt_ms))
+        if (pause := self.pause) and pause.heard is None:
+            self.estimated += 1
+            pause.heard = pause.playhead.heard(min(at_ms, pause.asked_at_ms + rtt_ms))
+
+    def take_settled(self) -> list[Settled]:
+        """Return the items settled since the last call."""
+        settled, self._settled = self._settled, []
+        return settled
+
+    def _settle_first(self, effect_ms: int) -> None:
+        cut = self._cuts.popleft()
+        self._settled += cut.ledger.settle(cut.playhead.heard(effect_ms))
