@@ -62,7 +62,9 @@ class RecordedWireServer:
         return f"ws://127.0.0.1:{port}/v1/realtime"
 
     async def __aenter__(self) -> Self:
-        self._server = await serve(self._play, "127.0.0.1", 0, process_request=self._greet)
+        self._server = await serve(
+            self._play, "127.0.0.1", 0, process_request=self._greet, process_response=_numbered
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -110,6 +112,10 @@ class RecordedWireServer:
         self.received.append(got)
         if not _contains(got, wanted):
             self.complaint += f"expected {wanted}, got {got}\n"
+
+
+def _numbered(connection: ServerConnection, request: Request, response: Response) -> None:
+    response.headers.setdefault("x-request-id", "req_101")
 
 
 def _contains(got: Any, wanted: Any) -> bool:

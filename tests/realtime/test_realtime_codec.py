@@ -168,6 +168,13 @@ def test_what_is_not_an_event_is_refused(data: str | bytes) -> None:
     assert refusal_of(data).event_type is None
 
 
+def test_json_nested_too_deeply_is_refused() -> None:
+    refusal_of('{"type":"x","a":' + "[" * 100_000 + "]" * 100_000 + "}")
+    deep = unmarshal_server_event('{"type":"x","a":' + "[" * 150 + "]" * 150 + "}")
+    assert isinstance(deep, UnknownEvent)
+    assert unmarshal_server_event(marshal_server_event(deep)) == deep
+
+
 def test_an_error_s_text_does_not_repeat_what_the_event_carried() -> None:
     secret = "the caller's own words"
     data = json.dumps({"type": "error", "error": [secret]})

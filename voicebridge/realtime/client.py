@@ -169,11 +169,13 @@ class Connecting:
                 read.append(await conn.read_message_raw())
                 event = unmarshal_server_event(read[-1], self._options.dialect)
                 if isinstance(event, ErrorEvent):
-                    raise refused_session(event.error.code, event.error.message)
+                    code, message = event.error.code, event.error.message
+                    raise refused_session(code, message, transport.response_headers)
                 if isinstance(event, SessionCreatedEvent | ConversationCreatedEvent):
                     return read
         except ConnClosed as error:
-            raise refused_session(error.reason, f"closed with code {error.code}") from error
+            message = f"closed with code {error.code}"
+            raise refused_session(error.reason, message, transport.response_headers) from error
         except RealtimeProtocolError as error:
             raise ConnectError(f"not a realtime server of this dialect: {error}") from error
         raise ConnectError(f"no session.created among the first {_MOST_BEFORE_SESSION} events")

@@ -60,17 +60,22 @@ def refused_handshake(status: int, headers: Mapping[str, str], body: bytes) -> C
         describe(f"the server refused the connection with HTTP {status}", code, message)
         + _sentence(advice(status, code))
         + (f" (retry after {retry_after_s:g} s)" if retry_after_s is not None else "")
-        + (f" [request id {request_id}]" if request_id else ""),
+        + _reference(request_id),
         status=status,
         request_id=request_id,
         retry_after_s=retry_after_s,
     )
 
 
-def refused_session(code: str | None, message: str | None) -> ConnectError:
+def refused_session(
+    code: str | None, message: str | None, headers: Mapping[str, str]
+) -> ConnectError:
     """Make the error for a connection that opened and then was refused by an event or a close."""
+    request_id = request_id_of({name.lower(): value for name, value in headers.items()})
     text = describe("the server opened the connection and refused the session", code, message)
-    return ConnectError(text + _sentence(advice(None, code)))
+    return ConnectError(
+        text + _sentence(advice(None, code)) + _reference(request_id), request_id=request_id
+    )
 
 
 def describe(what: str, code: str | None, message: str | None) -> str:
@@ -113,3 +118,7 @@ def retry_after(fields: Mapping[str, str]) -> float | None:
 
 def _sentence(text: str) -> str:
     return f"; {text}" if text else ""
+
+
+def _reference(request_id: str | None) -> str:
+    return f" [request id {request_id}]" if request_id else ""
