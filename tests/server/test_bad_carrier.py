@@ -55,15 +55,7 @@ SHRUGGED_OFF = {
 """Messages that cost nothing but themselves, and what the record says of them."""
 
 
-NOT_YET = pytest.mark.xfail(
-    strict=True, reason="twilio.decode lets the RecursionError of deeply nested JSON through"
-)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=NOT_YET if "nested" in name else ()) for name in SHRUGGED_OFF],
-)
+@pytest.mark.parametrize("name", SHRUGGED_OFF)
 async def test_a_bad_message_costs_nothing_but_itself(open_office: OpenOffice, name: str) -> None:
     message, problem = SHRUGGED_OFF[name]
     office = await open_office()
@@ -281,10 +273,7 @@ NEVER_BEGUN = (
 
 @pytest.mark.parametrize(
     "begin_badly",
-    [
-        pytest.param(do, id=do.__name__, marks=NOT_YET if do is before_start_nesting else ())
-        for do in NEVER_BEGUN
-    ],
+    [pytest.param(do, id=do.__name__) for do in NEVER_BEGUN],
 )
 async def test_a_stream_that_does_not_begin_as_it_must_is_closed_before_it_costs_anything(
     open_office: OpenOffice, begin_badly: Callable[[RawStream, str], Awaitable[None]]

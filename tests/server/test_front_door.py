@@ -123,9 +123,6 @@ async def test_a_bridge_that_is_stopped_lets_callers_know_and_takes_no_more(
     await office.model.all_over()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Call still plays out what the model sends after the phrase was said"
-)
 async def test_a_bridge_that_is_stopped_has_the_last_word(
     open_office: OpenOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:

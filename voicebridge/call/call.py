@@ -105,7 +105,8 @@ class Call:
         floor = self.floor
         match event:
             case ev.AudioReceived() | ev.TranscriptReceived() | ev.AudioFinished():
-                floor.agent_speaks(event, at_ms)
+                if self._model_usable:
+                    floor.agent_speaks(event, at_ms)
             case ev.MarkEchoed(name):
                 floor.playout.echoed(name, at_ms)
             case ev.SpeechStarted():
@@ -151,7 +152,8 @@ class Call:
             case ev.HangUpRequested():
                 self._leave(EndReason.AGENT_HUNG_UP, now, at_ms)
             case ev.ShutdownRequested():
-                return self._apologise(EndReason.SHUTDOWN, now, at_ms)
+                cleared = self.floor.playout.cut(at_ms)
+                return [*cleared, *self._apologise(EndReason.SHUTDOWN, now, at_ms)]
             case ev.StreamEnded(reason, detail):
                 self._ending.end(reason)
                 problem = [do.NoteProblem(at_ms, detail)] if detail else []

@@ -38,7 +38,7 @@ def decode(text: str) -> Message:
     """Read one message of the media stream."""
     try:
         message = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CarrierProtocolError(f"a message that is not JSON: {error}") from None
     if not isinstance(message, dict):
         raise CarrierProtocolError("a message that is not a JSON object")
