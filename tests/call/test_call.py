@@ -1,11 +1,14 @@
 """One telephone call as a list of events in and commands out."""
 
+from typing import Any
+
 import pytest
 
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
 from voicebridge.call.call import PATIENCE_S, STILL_THERE, TIME_IS_UP, Call, CallConfig
 from voicebridge.call.reasons import EndReason
+from voicebridge.call.tool_calls import ToolManners, ToolRules
 
 SECOND = bytes(range(250)) * 32
 PHRASES = {"one_moment": b"\x01" * 1600, "trouble": b"\x02" * 1600}
@@ -14,7 +17,7 @@ PHRASES = {"one_moment": b"\x01" * 1600, "trouble": b"\x02" * 1600}
 class Driver:
     """Feeds a call and keeps what it commands; the clock moves only when told."""
 
-    def __init__(self, greeting: str | None = "Say hello.", **limits: float) -> None:
+    def __init__(self, greeting: str | None = "Say hello.", **limits: Any) -> None:
         self.call = Call(CallConfig(greeting=greeting, phrases=PHRASES, **limits))
         self.now, self.at_ms = 100.0, 0
         self.all: list[do.Command] = []
@@ -199,7 +202,7 @@ def test_a_tool_runs_and_its_output_is_answered_once() -> None:
 
 
 def test_a_tool_that_hangs_is_answered_for_and_stopped() -> None:
-    driver = Driver(greeting=None, tool_timeout_s=2.0)
+    driver = Driver(greeting=None, tools=ToolRules(timeout_s=2.0))
     driver.connect()
     driver.feed(
         ev.ResponseCreated("r1"),
@@ -209,6 +212,57 @@ def test_a_tool_that_hangs_is_answered_for_and_stopped() -> None:
     out = driver.wait(2.1)
     assert of(do.CancelTool, out) == [do.CancelTool("c1")]
     assert len(of(do.CreateResponse, out)) == 1
+
+
+def _tool(driver: Driver, response: str, call_id: str, name: str = "t") -> list[do.Command]:
+    return driver.feed(
+        ev.ResponseCreated(response),
+        ev.ToolCalled(response, call_id, name, "{}"),
+        ev.ResponseDone(response, "completed"),
+    )
+
+
+def test_a_caller_who_waits_for_a_tool_is_told_so_once() -> None:
+    driver = Driver(greeting=None, tools=ToolRules(filler_after_s=2.0))
+    driver.connect()
+    _tool(driver, "r1", "c1")
+    assert of(do.SendAudio, driver.wait(1.9)) == []
+    assert of(do.SendAudio, driver.wait(0.2)) == [do.SendAudio(PHRASES["one_moment"])]
+    assert of(do.SendAudio, driver.wait(5)) == []
+
+
+def test_a_tool_that_works_while_the_agent_speaks_needs_no_filler() -> None:
+    driver = Driver(greeting=None, tools=ToolRules(filler_after_s=0.5))
+    driver.connect()
+    driver.feed(
+        ev.ResponseCreated("r1"),
+        ev.AudioReceived("r1", "a1", 0, SECOND),
+        ev.ToolCalled("r1", "c1", "t", "{}"),
+        ev.ResponseDone("r1", "completed"),
+    )
+    assert of(do.SendAudio, driver.wait(0.6)) == []
+
+
+def test_a_barge_in_stops_only_the_tools_that_may_be_stopped() -> None:
+    rules = ToolRules(tools={"look": ToolManners(cancellable=True)})
+    driver = Driver(greeting=None, tools=rules)
+    driver.connect()
+    _tool(driver, "r1", "c1", "look")
+    _tool(driver, "r2", "c2", "book")
+    out = driver.feed(ev.SpeechStarted("u1", 0))
+    assert of(do.CancelTool, out) == [do.CancelTool("c1")]
+
+
+def test_a_model_that_only_calls_tools_is_made_to_speak() -> None:
+    driver = Driver(greeting=None)
+    driver.connect()
+    creates: list[do.Command] = []
+    for number in range(7):
+        out = _tool(driver, f"r{number}", f"c{number}")
+        out += driver.feed(ev.ToolFinished(f"c{number}", "{}", ok=True))
+        creates += of(do.CreateResponse, out)
+    assert [create.tools for create in creates] == [True] * 5 + [False] * 2
+    assert len(of(do.RunTool, driver.all)) == 5
 
 
 def test_outputs_that_come_while_the_caller_speaks_wait_for_the_server() -> None:

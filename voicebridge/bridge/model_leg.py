@@ -171,10 +171,14 @@ def _merged(payloads: list[str]) -> str:
 
 def _client_event(command: ModelCommand) -> ClientEvent:
     match command:
-        case do.CreateResponse(event_id, None):
+        case do.CreateResponse(event_id, None, True):
             return ResponseCreateEvent(event_id=event_id)
-        case do.CreateResponse(event_id, instructions):
-            params = ResponseCreateParams(instructions=instructions)
+        case do.CreateResponse(event_id, instructions, tools):
+            params = ResponseCreateParams()
+            if instructions is not None:
+                params.instructions = instructions
+            if not tools:
+                params.tool_choice = "none"
             return ResponseCreateEvent(event_id=event_id, response=params)
         case do.CancelResponse(response_id):
             return ResponseCancelEvent(response_id=response_id)

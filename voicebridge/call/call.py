@@ -19,7 +19,7 @@ from voicebridge.call.floor import Floor
 from voicebridge.call.keys import Keys
 from voicebridge.call.manners import Manners
 from voicebridge.call.reasons import EndReason
-from voicebridge.call.tool_calls import ToolCalls
+from voicebridge.call.tool_calls import ToolCalls, ToolRules
 
 PATIENCE_S = 3.0
 """The longest silence a caller gets while we still try to reach the model."""
@@ -45,7 +45,7 @@ class CallConfig:
     max_duration_s: float = 900.0
     silence_s: float = 30.0
     goodbye_s: float = 8.0
-    tool_timeout_s: float = 10.0
+    tools: ToolRules = field(default_factory=ToolRules)
 
 
 class Call:
@@ -54,7 +54,7 @@ class Call:
     def __init__(self, config: CallConfig) -> None:
         self._config = config
         self.floor = Floor(config.manners)
-        self._tools = ToolCalls(config.tool_timeout_s)
+        self._tools = ToolCalls(config.tools)
         self._keys = Keys()
         self._ending = Ending(
             max_duration_s=config.max_duration_s,
@@ -113,6 +113,8 @@ class Call:
                 out = floor.caller_started(event, now, at_ms)
                 if floor.turn.caller_speaking:
                     self._ending.caller_spoke(now)
+                    self._tools.caller_spoke()
+                    out += self._tools.interrupted(at_ms)
                 return out
             case ev.SpeechStopped():
                 return floor.caller_stopped(event, now, at_ms)
@@ -123,7 +125,8 @@ class Call:
             case ev.ResponseDone():
                 return self._response_done(event, now, at_ms)
             case ev.ToolCalled(response_id, call_id, name, arguments):
-                return self._tools.called(response_id, do.RunTool(call_id, name, arguments), now)
+                run = do.RunTool(call_id, name, arguments)
+                return self._tools.called(response_id, run, now, at_ms)
             case ev.ToolFinished(call_id, output, ok):
                 return self._tools.finished(call_id, output, ok, at_ms)
             case ev.RequestRejected():
@@ -177,7 +180,7 @@ class Call:
     def _answer_outputs(self, response_id: str, now: float) -> list[do.Command]:
         """Let the model speak to the outputs, unless it has said goodbye with that response."""
         if self._ending.leaving is None:
-            return self.floor.responses.request(now)
+            return self.floor.responses.request(now, tools=not self._tools.exhausted)
         if self.floor.spoken_by == response_id:
             return []
         return self.floor.responses.request(now, GOODBYE)
@@ -199,6 +202,8 @@ class Call:
             self._patience = None
             self.floor.playout.say(self._config.phrases["one_moment"])
         out = [*self.floor.expire(now, at_ms), *self._tools.expire(now, at_ms)]
+        if self._tools.take_filler(now) and self._idle(at_ms):
+            self.floor.playout.say(self._config.phrases["one_moment"])
         if self._keys.deadline is not None and self._keys.deadline <= now:
             out += self._tell_keys(self._keys.take(), now)
         match self._ending.expired(now):
@@ -209,6 +214,12 @@ class Call:
             case EndReason.SILENCE if self._model_usable:
                 out += self.floor.responses.request(now, STILL_THERE)
         return out
+
+    def _idle(self, at_ms: int) -> bool:
+        """Tell whether the caller hears nothing and says nothing."""
+        floor = self.floor
+        silent = floor.playout.hearing(at_ms).unheard_ms == 0
+        return silent and not floor.turn.caller_speaking and floor.responses.quiet
 
     # --- the end ------------------------------------------------------------------------------
 

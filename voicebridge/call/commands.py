@@ -44,10 +44,14 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class CreateResponse:
-    """Ask for a response; ``instructions`` are for this one only."""
+    """Ask for a response; ``instructions`` are for this one only.
+
+    ``tools`` False lets this one use no tools.
+    """
 
     event_id: str
     instructions: str | None = None
+    tools: bool = True
 
 
 @dataclass(frozen=True, slots=True)

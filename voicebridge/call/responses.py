@@ -35,6 +35,7 @@ CREATED_WITHIN_S = 10.0
 @dataclass(slots=True)
 class _Owed:
     instructions: str | None
+    tools: bool = True
 
 
 class Responses:
@@ -57,9 +58,11 @@ class Responses:
         """Forget everything: there is nobody left to ask."""
         self.active = self._requested = self._owed = self.deadline = None
 
-    def request(self, now: float, instructions: str | None = None) -> list[do.Command]:
+    def request(
+        self, now: float, instructions: str | None = None, *, tools: bool = True
+    ) -> list[do.Command]:
         """Ask for a response, or owe it until it may be asked for."""
-        self._owed = _Owed(instructions)
+        self._owed = _Owed(instructions, tools)
         return self._pay(now)
 
     def hold(self) -> None:
@@ -110,4 +113,4 @@ class Responses:
         self._serial += 1
         self._requested = f"response-{self._serial}"
         self.deadline = now + CREATED_WITHIN_S
-        return [do.CreateResponse(self._requested, owed.instructions)]
+        return [do.CreateResponse(self._requested, owed.instructions, owed.tools)]

@@ -14,10 +14,12 @@ from functools import lru_cache
 from typing import Protocol
 
 from voicebridge.rehearsal.ear import Ear, is_audible
+from voicebridge.rehearsal.noise import noise
 from voicebridge.rehearsal.phone import FRAME_BYTES, FRAME_MS, SILENCE_FRAME
 
 DEFAULT_AFTER_AGENT_MS = 700
 KEY_FRAMES = 5
+COUGHING = "(coughs)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class StepLike(Protocol):
 
     @property
     def say(self) -> str | None: ...
+    @property
+    def cough_ms(self) -> int | None: ...
     @property
     def press(self) -> str | None: ...
     @property
@@ -172,6 +176,8 @@ def _acts_for(step: StepLike, speech: SpeechLike | None) -> tuple[Act, ...]:
         return (HANG_UP,)
     if step.press:
         return tuple(act for digit in step.press for act in _key(digit))
+    if step.cough_ms:
+        return acts_of(noise(step.cough_ms), COUGHING)
     if speech is None:
         raise ValueError(f"a step that says {step.say!r} needs its speech")
     return acts_of(bytes(speech.audio), speech.text)

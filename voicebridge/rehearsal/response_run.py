@@ -64,8 +64,9 @@ class ResponseRun:
 
     async def run(self) -> None:
         """Say and call what the step says, and finish."""
-        if self._step.say is not None:
-            await self._say(self._state.memory.fill(self._step.say))
+        for text in (self._step.say, *self._step.also_say):
+            if text is not None and not self.over:
+                await self._say(self._state.memory.fill(text))
         if self._step.call is not None and not self.over:
             self._call(self._step.call, json.dumps(self._step.arguments))
         if not self.over:

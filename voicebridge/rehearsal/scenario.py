@@ -29,8 +29,9 @@ class Scenario(Strict):
     agent: Annotated[tuple[AgentStep, ...], Field(min_length=1)]
 
     def script(self) -> Script:
-        """Give the model's side: its responses, and the words it will understand."""
-        lines = tuple(step.say for step in self.caller if step.say is not None)
+        """Give the model's side: its responses, and the words it will hear; a cough has none."""
+        spoken = (step for step in self.caller if step.say is not None or step.cough_ms)
+        lines = tuple(step.say or "" for step in spoken)
         return Script(agent=self.agent, caller_lines=lines)
 
 

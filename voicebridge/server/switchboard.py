@@ -21,6 +21,7 @@ from voicebridge.bridge.socket import TextSocket
 from voicebridge.bridge.tool_runner import ToolRunner
 from voicebridge.call.call import Call, CallConfig
 from voicebridge.call.reasons import EndReason
+from voicebridge.call.tool_calls import ToolRules
 from voicebridge.carriers import twilio
 from voicebridge.carriers.base import Started
 from voicebridge.log import call_scope
@@ -136,5 +137,5 @@ def _config(persona: Persona) -> CallConfig:
         max_duration_s=limits.max_duration_s,
         silence_s=limits.silence_s,
         goodbye_s=limits.goodbye_s,
-        tool_timeout_s=limits.tool_timeout_s,
+        tools=ToolRules(timeout_s=limits.tool_timeout_s),
     )

@@ -1,0 +1,131 @@
+"""The figures of one run under load: how they are summed up, and when a run is void."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from voicebridge.rehearsal.load_model import LoadModel
+from voicebridge.rehearsal.load_phone import LoadPhone
+
+LATE_P99_MS = 3.0
+"""A generator whose hundredth tick comes later than this measures itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How a number of times lie, in milliseconds; all 0 where there were none."""
+
+    count: int = 0
+    p50: float = 0.0
+    p99: float = 0.0
+    p999: float = 0.0
+    most: float = 0.0
+
+    @classmethod
+    def of(cls, times_ms: Iterable[float]) -> Spread:
+        """Sort times and read them off."""
+        ranked = sorted(times_ms)
+        if not ranked:
+            return cls()
+        size = len(ranked)
+        return cls(
+            size,
+            *(round(ranked[min(size - 1, int(size * share))], 3) for share in (0.5, 0.99, 0.999)),
+            round(ranked[-1], 3),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFigures:
+    """One run. Bytes are of audio; ``up`` is caller to model, ``down`` model to caller."""
+
+    calls: int
+    window_s: float
+    cpu_ms: float
+    """Processor time of the bridge for one call and second."""
+    generator_cpu_percent: float
+    late_ms: Spread
+    idle_kb: int
+    memory_kb_per_call: float
+    up_ms: Spread
+    down_ms: Spread
+    set_up_ms: Spread
+    clear_ms: Spread
+    barge_ins: int
+    lost: int
+    repeated: int
+    swapped: int
+    altered: int
+    stale: int
+    """Bytes of a reply that came behind its clear."""
+    filled: int
+    """Bytes of silence that the bridge put in for frames it thought missing."""
+    broken: int
+    """Calls that ended before they were to."""
+    left_open: int
+    """Model connections open a second after the last call hung up."""
+
+    @property
+    def void(self) -> str:
+        """Say why the run measures nothing, or nothing if it does."""
+        if self.late_ms.p99 > LATE_P99_MS:
+            return f"the generator was late: p99 {self.late_ms.p99:.1f} ms"
+        return ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every byte came once, unchanged and in order, and every call to its end."""
+        return not (self.lost or self.repeated or self.swapped or self.altered or self.broken)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON values."""
+        return {**asdict(self), "void": self.void}
+
+
+def figures_from(values: dict[str, Any]) -> LoadFigures:
+    """Read figures back from JSON values."""
+    spreads = ("late_ms", "up_ms", "down_ms", "set_up_ms", "clear_ms")
+    read = {name: value for name, value in values.items() if name != "void"}
+    return LoadFigures(**{**read, **{name: Spread(**read[name]) for name in spreads}})
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes that did not come as they went."""
+
+    lost: int
+    repeated: int
+    swapped: int
+    altered: int
+    filled: int
+
+
+def damage(phones: Sequence[LoadPhone], sessions: Sequence[LoadModel]) -> Damage:
+    """Compare what was sent with what came, in both directions; of a cut reply a part may miss."""
+    ends = [*(phone.heard for phone in phones), *(session.heard for session in sessions)]
+    lost, heard_by = 0, {session.phone: session.heard for session in sessions if session.phone}
+    for phone in phones:
+        heard = heard_by.get(phone)
+        lost += phone.sent - (heard.came.get(0, 0) if heard else 0)
+    for session in sessions:
+        came = session.phone.heard.came if session.phone else {}
+        lost += sum(
+            said - came.get(run, 0)
+            for run, said in session.said.items()
+            if run not in session.cut_runs
+        )
+    return Damage(
+        lost * 160,
+        sum(end.repeated for end in ends) * 160,
+        sum(end.swapped for end in ends) * 160,
+        sum(end.altered for end in ends) * 160,
+        sum(end.filled for end in ends) * 160,
+    )
+
+
+def together(times: Iterable[array[float]]) -> Spread:
+    """Sum up the times of many ends."""
+    return Spread.of(time for end in times for time in end)

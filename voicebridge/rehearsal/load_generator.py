@@ -1,0 +1,197 @@
+"""The process that plays telephones and model server for ``voicebridge bench load``.
+
+It writes one JSON line with the address of its model server, reads one with what to do, and
+writes one with the figures. What it measures runs on another core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import ssl
+import sys
+from array import array
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, monotonic_ns
+from typing import Any
+
+from voicebridge.rehearsal.load_figures import LoadFigures, Spread, damage, together
+from voicebridge.rehearsal.load_model import Exchange, LoadModel
+from voicebridge.rehearsal.load_phone import LoadPhone
+from voicebridge.rehearsal.load_process import cpu_s, memory_kb
+
+HOST = "127.0.0.1"
+SLOTS = 20
+"""Ticks of a frame: the phones are spread over them, and each session has another than its phone."""
+
+SLOT_S = 0.001
+DIAL_EVERY_S = 0.03
+SETTLE_S = 2.0
+UNDER_WAY_S = 0.7
+"""How long the last frames may take before they count as lost."""
+
+OPEN_AFTER_S = 1.0
+_MODEL_SLOT = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to do: so many calls to a port, measured for so long, beside a process at work."""
+
+    calls: int
+    seconds: float
+    port: int
+    pid: int
+    idle_kb: int
+
+
+class Generator:
+    """Telephones, sessions, and the clock that drives both."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.late_ms = array("f")
+        self.measuring = False
+        self._exchange = exchange
+        self._slot = 0
+        self._begun = monotonic()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Drive until ``stop``."""
+        self._begun, self._slot = self._loop.time(), 0
+        self._tick()
+
+    def stop(self) -> None:
+        """Stop the clock."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        while (due := self._begun + self._slot * SLOT_S) <= now:
+            if self.measuring:
+                self.late_ms.append((self._loop.time() - due) * 1000)
+            self._play(self._slot % SLOTS)
+            self._slot += 1
+        self._timer = self._loop.call_at(due, self._tick)
+
+    def _play(self, slot: int) -> None:
+        phones, sessions = self._exchange.phones, self._exchange.sessions
+        for number in range(slot, len(phones), SLOTS):
+            phones[number].tick()
+        for index in range((slot + _MODEL_SLOT) % (SLOTS // 2), len(sessions), SLOTS // 2):
+            sessions[index].tick()
+
+
+async def measure(order: Order, exchange: Exchange) -> LoadFigures:
+    """Place the calls, measure them, and hang up."""
+    generator = Generator(exchange)
+    generator.start()
+    await _dial(order, exchange)
+    await asyncio.sleep(SETTLE_S)
+    _measure_from(exchange, monotonic_ns())
+    generator.measuring = True
+    begun, spent, own = monotonic(), cpu_s(order.pid), cpu_s(os.getpid())
+    await asyncio.sleep(order.seconds)
+    window_s = monotonic() - begun
+    spent, own = cpu_s(order.pid) - spent, cpu_s(os.getpid()) - own
+    generator.measuring = False
+    _measure_from(exchange, 1 << 62)
+    grown_kb = memory_kb(order.pid) - order.idle_kb
+    generator.stop()
+    await asyncio.sleep(UNDER_WAY_S)
+    phones, sessions = list(exchange.phones.values()), exchange.sessions
+    broken, harm = sum(phone.broken for phone in phones), damage(phones, sessions)
+    for phone in phones:
+        phone.leave()
+    await asyncio.sleep(OPEN_AFTER_S)
+    return LoadFigures(
+        calls=order.calls,
+        window_s=round(window_s, 2),
+        cpu_ms=round(1000 * spent / order.calls / window_s, 3),
+        generator_cpu_percent=round(100 * own / window_s, 1),
+        late_ms=Spread.of(generator.late_ms),
+        idle_kb=order.idle_kb,
+        memory_kb_per_call=round(grown_kb / order.calls, 1),
+        up_ms=together(session.heard.latency_ms for session in sessions),
+        down_ms=together(phone.heard.latency_ms for phone in phones),
+        set_up_ms=Spread.of(
+            (session.first_frame_ns - session.phone.dialled_ns) / 1e6
+            for session in sessions
+            if session.phone and session.first_frame_ns
+        ),
+        clear_ms=Spread.of(delay for phone in phones for delay in phone.clear_delays_ms),
+        barge_ins=sum(session.barge_ins for session in sessions),
+        lost=harm.lost,
+        repeated=harm.repeated,
+        swapped=harm.swapped,
+        altered=harm.altered,
+        stale=160 * sum(phone.stale for phone in phones),
+        filled=harm.filled,
+        broken=broken,
+        left_open=exchange.open_sessions(),
+    )
+
+
+async def _dial(order: Order, exchange: Exchange) -> None:
+    loop = asyncio.get_running_loop()
+    for number in range(order.calls):
+        phone = LoadPhone(number, "/twilio/media")
+        exchange.phones[number] = phone
+        await loop.create_connection(lambda phone=phone: phone, HOST, order.port)  # type: ignore[misc]
+        await asyncio.sleep(DIAL_EVERY_S)
+
+
+def _measure_from(exchange: Exchange, moment_ns: int) -> None:
+    exchange.measure_from_ns = moment_ns
+    ends = [*exchange.phones.values(), *exchange.sessions]
+    for end in ends:
+        end.heard.measure_from_ns = moment_ns
+
+
+async def serve(certificate: Path | None) -> None:
+    """Be the generator of one run."""
+    context = None
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+    exchange = Exchange()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: LoadModel(exchange), HOST, 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    scheme = "wss" if context else "ws"
+    _write({"model_url": f"{scheme}://{HOST}:{port}/v1/realtime"})
+    line = await loop.run_in_executor(None, sys.stdin.readline)
+    if line:
+        gc.collect()
+        gc.disable()  # a collection would be lateness of ours
+        figures = await measure(Order(**json.loads(line)), exchange)
+        _write(figures.to_dict())
+    server.close()
+
+
+def _write(values: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(values) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run: ``python -m voicebridge.rehearsal.load_generator CORE [CERTIFICATE]``."""
+    os.sched_setaffinity(0, {int(sys.argv[1])})
+    certificate = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    factory = asyncio.new_event_loop
+    with suppress(ImportError):
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(serve(certificate))
+
+
+if __name__ == "__main__":
+    main()
