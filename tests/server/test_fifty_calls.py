@@ -11,6 +11,7 @@ import pytest
 from model_harness import WORD_MS, says, tone
 from serve_process import serving, write_config
 
+from voicebridge.audio.format import silence
 from voicebridge.rehearsal.behaviour import ScriptedCaller
 from voicebridge.rehearsal.carrier import SimulatedCarrier
 from voicebridge.rehearsal.load import place_many, sum_up
@@ -23,15 +24,11 @@ from voicebridge.rehearsal.voice import Speech, Word
 
 CALLS = 50
 CALL_WITHIN_S = 40.0
-EXACT = (
-    "frames lost caller to model",
-    "frames altered caller to model",
-    "frames lost model to caller",
-    "rejected truncates",
-    "protocol violations",
-    "errors",
-)
+EXACT = ("frames lost model to caller", "rejected truncates", "protocol violations", "errors")
 """The figures of the report that say whether anything was lost; none depends on the machine."""
+
+EXACT_IF_UNFILLED = ("frames lost caller to model", "frames altered caller to model")
+"""Those that hold as well where the phones were never so late that silence stood in for them."""
 
 
 class NoiseVoice:
@@ -53,9 +50,9 @@ def caller(number: int) -> ScriptedCaller:
     barge_in = Speech("barge-in", own + tone(800, hz=300), ())
     return ScriptedCaller(
         [
-            (CallerStep(say="question", after_agent_ms=300), question),
+            (CallerStep(say="question", after_agent_ms=700), question),
             (CallerStep(say="barge-in", into_agent_ms=600), barge_in),
-            (CallerStep(hang_up=True, after_agent_ms=300), None),
+            (CallerStep(hang_up=True, after_agent_ms=1500), None),
         ]
     )
 
@@ -85,19 +82,39 @@ async def test_fifty_calls_at_once_lose_nothing_in_either_direction(tmp_path: Pa
     summary = sum_up(logs)
     assert summary.ended_by == {"caller": CALLS}
     assert (summary.connected, summary.violations, summary.errors) == (CALLS, 0, ())
-    for phone, session in paired(logs, sessions):
-        report = make_report(phone, session)
-        assert {name: report.figure(name).value for name in EXACT} == dict.fromkeys(EXACT, 0)
-        assert len(phone.clears) == len(session.truncates) == 1
-        assert bytes(phone.sent_audio).startswith(bytes(session.appended))
-        assert session.closed_at is not None
     records = {record["call_id"]: record for record in serve.records()}
     assert len(records) == CALLS
-    for phone in logs:
+    for phone, session in paired(logs, sessions):
         record = records[phone.call_sid]
         assert (record["ended"], record["problems"]) == ("caller_hung_up", [])
-        assert len(record["barge_ins_ms"]) == 1
-        assert record["frames_received"] == record["frames_forwarded"]
+        assert record["frames_received"] == phone.frames_sent
+        assert len(record["barge_ins_ms"]) == len(phone.clears) == len(session.truncates) == 1
+        assert session.closed_at is not None
+        filled_ms = silence_put_in_ms(bytes(phone.sent_audio), bytes(session.appended))
+        assert filled_ms <= record["silence_filled_ms"]
+        names = EXACT if filled_ms else EXACT + EXACT_IF_UNFILLED
+        report = make_report(phone, session)
+        assert {name: report.figure(name).value for name in names} == dict.fromkeys(names, 0)
+
+
+def silence_put_in_ms(sent: bytes, appended: bytes) -> int:
+    """Make sure that all frames arrived, whole and in order; return what was put between them.
+
+    A phone that falls behind on a busy machine looks like a carrier that sends nothing, and the
+    bridge gives the model silence meanwhile. Nothing but silence may be put in, and the frames
+    missing at the end are those that were under way when the caller hung up.
+    """
+    filled = arrived = 0
+    frames = [sent[at : at + 160] for at in range(0, len(sent), 160)]
+    for at in range(0, len(appended), 160):
+        frame = appended[at : at + 160]
+        if arrived < len(frames) and frame == frames[arrived]:
+            arrived += 1
+        else:
+            assert frame == silence(160), f"frame {at // 160} is not frame {arrived} of the caller"
+            filled += 1
+    assert set(frames[arrived:]) <= {silence(160)}, "words of the caller are missing"
+    return filled * 20
 
 
 def paired(

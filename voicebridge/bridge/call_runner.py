@@ -9,6 +9,7 @@ import structlog
 
 from voicebridge.bridge.carrier_leg import CarrierLeg
 from voicebridge.bridge.corridor import IDLE_TICK_S, Corridor
+from voicebridge.bridge.hands import Hands
 from voicebridge.bridge.model_leg import ModelLeg
 from voicebridge.bridge.outbox import Outbox, OutboxFull
 from voicebridge.bridge.tool_runner import ToolRunner
@@ -50,17 +51,16 @@ class CallRunner:
     ) -> None:
         self.record = record
         self._call, self._carrier, self._dial = call, carrier, dial
-        self._tools = tools(self)
         self._model: ModelLeg | None = None
-        self._model_lost = False
         self._faulty = False
         self._late: Outbox[ev.Event] = Outbox(MOST_LATE)
         self._corridor = Corridor(call.floor.ear)
+        self._hands = Hands(carrier, self._corridor, tools(self), record)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None
         self._over = asyncio.Event()
-        self._group: asyncio.TaskGroup | None = None
+        self._group = asyncio.TaskGroup()
 
     @property
     def ended(self) -> EndReason | None:
@@ -70,9 +70,9 @@ class CallRunner:
     async def run(self) -> EndReason:
         """Run the call to its end and return why it ended; never raises for a fault of its own."""
         try:
-            async with asyncio.TaskGroup() as self._group:
+            async with self._group as group:
                 workers = [
-                    self._group.create_task(work)
+                    group.create_task(work)
                     for work in (
                         self._read_carrier(),
                         self._write_carrier(),
@@ -95,10 +95,16 @@ class CallRunner:
             await self._close_legs()
         return self.ended or EndReason.BRIDGE_FAULT
 
+    @property
+    def dial_next(self) -> str | None:
+        """The number to which the carrier is to connect the caller after the stream."""
+        return self._hands.dial_next
+
     def feed(self, event: ev.Event) -> None:
         """Hand an event to the call and carry out what follows; never waits."""
         for command in self._call.handle(event, self._loop.time(), self._carrier.clock_ms):
-            self._do(command)
+            if lost := self._hands.carry_out(command, self._group):
+                self._late.put(lost)
         if self._call.ended:
             self._over.set()
         self._arm()
@@ -163,7 +169,7 @@ class CallRunner:
 
     async def _talk_to_model(self) -> None:
         try:
-            self._model = await self._dial()
+            self._model = self._hands.model = await self._dial()
             self.feed(ev.ModelReady())
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._model.write())
@@ -184,52 +190,12 @@ class CallRunner:
                 self.record.note(do.NoteProblem(self._carrier.clock_ms, str(error)))
 
     def _lose_model(self, reason: EndReason, detail: str) -> None:
-        self._model_lost = True
+        self._hands.model = None
         self._corridor.close()
         log.warning("model_lost", reason=str(reason), detail=detail)
         self.feed(ev.ModelLost(reason, detail))
 
-    # --- commands -----------------------------------------------------------------------------
-
-    def _do(self, command: do.Command) -> None:
-        try:
-            self._carry_out(command)
-        except OutboxFull as full:
-            # Only a leg that no longer reads fills its outbox: that leg is lost, not the process.
-            if isinstance(command, do.SendAudio | do.SendMark | do.SendClear):
-                self._late.put(ev.StreamEnded(EndReason.CARRIER_LOST, str(full)))
-            else:
-                self._late.put(ev.ModelLost(EndReason.MODEL_LOST, str(full)))
-
-    def _carry_out(self, command: do.Command) -> None:
-        match command:
-            case do.SendAudio() | do.SendMark() | do.SendClear():
-                self._carrier.send(command)
-            case (
-                do.CreateResponse()
-                | do.CancelResponse()
-                | do.TruncateItem()
-                | do.DeleteItem()
-                | do.SendToolOutput()
-                | do.SendUserText()
-            ):
-                if self._model is not None and not self._model_lost:
-                    self._model.send(command)
-            case do.RunTool():
-                if self._group is not None:
-                    self._tools.start(command, self._group)
-            case do.CancelTool(call_id):
-                self._tools.cancel(call_id)
-            case do.OpenValve() if self._model is not None:
-                self._corridor.open(self._model)
-            case do.CloseValve():
-                self._corridor.close()
-            case do.HangUp(reason):
-                log.info("hanging_up", reason=str(reason))
-            case do.OpenValve():
-                pass
-            case _:
-                self.record.note(command)
+    # --- time and the end -----------------------------------------------------------------------
 
     def _arm(self) -> None:
         deadline = self._call.next_deadline()
@@ -243,8 +209,6 @@ class CallRunner:
     def _ring(self) -> None:
         self._armed_for = self._timer = None
         self._late.put(ev.DeadlineReached())
-
-    # --- the end ------------------------------------------------------------------------------
 
     async def _close_legs(self) -> None:
         self.record.frames_received = self._carrier.frames

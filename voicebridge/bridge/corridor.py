@@ -42,6 +42,8 @@ class Corridor:
     def __init__(self, ear: Ear | None = None) -> None:
         self.filled_ms = 0
         """How much silence was put in place of frames that did not come."""
+        self.muted = False
+        """Whether the model hears silence in place of the caller, in step with the clock."""
         self._ear = ear
         self._model: Model | None = None
         self._held: deque[str] | None = deque(maxlen=MOST_HELD)
@@ -56,7 +58,7 @@ class Corridor:
         self._frames += 1
         if self._ear is not None:
             self._ear.hear(payload)
-        self._pass_on(payload)
+        self._pass_on(_silence(_duration_ms(payload)) if self.muted else payload)
 
     def open(self, model: Model) -> None:
         """Open the valve: what was kept goes first."""
@@ -82,13 +84,17 @@ class Corridor:
         gap_ms = min(gap_ms, LONGEST_GAP_MS)
         self.filled_ms += gap_ms
         self._next_ms += gap_ms
-        self._pass_on(base64.b64encode(silence(ms_to_bytes(gap_ms))).decode("ascii"))
+        self._pass_on(_silence(gap_ms))
 
     def _pass_on(self, payload: str) -> None:
         if self._model is not None:
             self._model.append(payload)
         elif self._held is not None:
             self._held.append(payload)
+
+
+def _silence(duration_ms: int) -> str:
+    return base64.b64encode(silence(ms_to_bytes(duration_ms))).decode("ascii")
 
 
 def _duration_ms(payload: str) -> int:

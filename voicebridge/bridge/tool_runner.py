@@ -37,10 +37,17 @@ class ToolRunner:
     ) -> None:
         self._tools, self._context, self._feed = tools, context, feed
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._keys_wanted: dict[str, asyncio.Future[str]] = {}
 
     def start(self, run: do.RunTool, group: asyncio.TaskGroup) -> None:
         """Run a tool as a task of ``group`` and feed ``ToolFinished`` when it is done."""
         self._running[run.call_id] = group.create_task(self._run(run))
+
+    def give_keys(self, call_id: str, keys: str) -> None:
+        """Give the caller's keys to the tool that waits for them, if it still does."""
+        waiting = self._keys_wanted.pop(call_id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(keys)
 
     def cancel(self, call_id: str) -> None:
         """Stop a tool if it still runs; nothing is fed for it."""

@@ -1,10 +1,10 @@
 """One telephone call: ``Call.handle(event, now, at_ms)`` returns what to do now.
 
 The call owns small machines and wires them together: ``Floor`` (who speaks and what is heard),
-``ToolCalls``, ``Keys`` and ``Ending``. It does no I/O and reads no clock: ``now`` is a monotonic
-time in seconds for deadlines, ``at_ms`` the carrier's clock in milliseconds as last read from its
-socket. The shell carries out the commands in order, arms one timer for ``next_deadline()`` and
-hands in ``DeadlineReached`` when it fires.
+``Desk`` (what the agent does besides) and ``Ending``. It does no I/O and reads no clock: ``now`` is
+a monotonic time in seconds for deadlines, ``at_ms`` the carrier's clock in milliseconds as last
+read from its socket. The shell carries out the commands in order, arms one timer for
+``next_deadline()`` and hands in ``DeadlineReached`` when it fires.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
+from voicebridge.call.desk import Desk
 from voicebridge.call.ending import Ending
 from voicebridge.call.floor import Floor
-from voicebridge.call.keys import Keys
 from voicebridge.call.manners import Manners
 from voicebridge.call.reasons import EndReason
-from voicebridge.call.tool_calls import ToolCalls, ToolRules
+from voicebridge.call.tool_calls import ToolRules
 
 PATIENCE_S = 3.0
 """The longest silence a caller gets while we still try to reach the model."""
@@ -27,7 +27,6 @@ PATIENCE_S = 3.0
 STILL_THERE = "The caller has been silent for a while. Ask in one short sentence if they are there."
 SILENT_GOODBYE = "The caller does not answer. Say a short goodbye; the call ends after it."
 TIME_IS_UP = "The call has reached its longest duration. Say a short, friendly goodbye now."
-GOODBYE = "Say a short, friendly goodbye now; the call ends after it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +53,13 @@ class Call:
     def __init__(self, config: CallConfig) -> None:
         self._config = config
         self.floor = Floor(config.manners)
-        self._tools = ToolCalls(config.tools)
-        self._keys = Keys()
         self._ending = Ending(
             max_duration_s=config.max_duration_s,
             silence_s=config.silence_s,
             goodbye_s=config.goodbye_s,
         )
+        filler = config.phrases["one_moment"]
+        self._desk = Desk(config.tools, self.floor, self._ending, filler)
         self._patience: float | None = None
         self._model_usable = False
         self._failures = 0
@@ -74,7 +73,7 @@ class Call:
         """Tell when ``DeadlineReached`` is to be handed in, or None while nothing is due."""
         if self.ended:
             return None
-        machines = (self.floor, self._tools, self._keys, self._ending)
+        machines = (self.floor, self._desk, self._ending)
         deadlines = [self._patience, *(machine.deadline for machine in machines)]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
@@ -89,13 +88,12 @@ class Call:
         out = self._react(event, now, at_ms)
         if self.ended:
             return out
-        for response_id in self._tools.take_complete():
-            out += self._answer_outputs(response_id, now)
+        out += self._desk.pump(now, at_ms)
         out += floor.pump(now, at_ms)
         drained = floor.playout.hearing(at_ms).drained
-        if floor.turn.caller_speaking or self._tools.busy or not drained:
+        if floor.turn.caller_speaking or self._desk.busy or not drained:
             self._ending.activity(now)
-        all_heard = drained and floor.responses.quiet and not self._tools.busy
+        all_heard = drained and floor.responses.quiet and not self._desk.busy
         hang_up = self._ending.check(all_heard=all_heard, now=now)
         return [*out, *self._close(at_ms), *hang_up] if hang_up else out
 
@@ -113,8 +111,7 @@ class Call:
                 out = floor.caller_started(event, now, at_ms)
                 if floor.turn.caller_speaking:
                     self._ending.caller_spoke(now)
-                    self._tools.caller_spoke()
-                    out += self._tools.interrupted(at_ms)
+                    out += self._desk.caller_spoke(at_ms)
                 return out
             case ev.SpeechStopped():
                 return floor.caller_stopped(event, now, at_ms)
@@ -124,18 +121,10 @@ class Call:
                 floor.response_created(response_id)
             case ev.ResponseDone():
                 return self._response_done(event, now, at_ms)
-            case ev.ToolCalled(response_id, call_id, name, arguments):
-                run = do.RunTool(call_id, name, arguments)
-                return self._tools.called(response_id, run, now, at_ms)
-            case ev.ToolFinished(call_id, output, ok):
-                return self._tools.finished(call_id, output, ok, at_ms)
             case ev.RequestRejected():
                 return self._rejected(event, now, at_ms)
             case ev.DeadlineReached():
                 return self._deadline(now, at_ms)
-            case ev.DigitPressed(digit):
-                entry = self._keys.pressed(digit, now)
-                return self._tell_keys(entry, now) if entry else []
             case _:
                 return self._begin_or_end(event, now, at_ms)
         return []
@@ -152,8 +141,6 @@ class Call:
                 return [do.OpenValve(), *greet]
             case ev.ModelLost(reason, detail):
                 return [do.NoteProblem(at_ms, detail), *self._apologise(reason, now, at_ms)]
-            case ev.HangUpRequested():
-                self._leave(EndReason.AGENT_HUNG_UP, now, at_ms)
             case ev.ShutdownRequested():
                 cleared = self.floor.playout.cut(at_ms)
                 return [*cleared, *self._apologise(EndReason.SHUTDOWN, now, at_ms)]
@@ -161,11 +148,13 @@ class Call:
                 self._ending.end(reason)
                 problem = [do.NoteProblem(at_ms, detail)] if detail else []
                 return [*problem, *self._close(at_ms)]
+            case _:
+                return self._desk.handle(event, now, at_ms)
         return []
 
     def _response_done(self, event: ev.ResponseDone, now: float, at_ms: int) -> list[do.Command]:
         out = self.floor.response_done(event.response_id, now)
-        self._tools.response_done(event.response_id)
+        self._desk.response_done(event.response_id)
         unheard_ms = self.floor.playout.hearing(at_ms).unheard_ms
         self._ending.last_words(now, unheard_ms / 1000)
         if event.status != "failed":
@@ -177,23 +166,11 @@ class Call:
             return [*out, *self._apologise(EndReason.MODEL_LOST, now, at_ms)]
         return [*out, *self.floor.responses.request(now)]
 
-    def _answer_outputs(self, response_id: str, now: float) -> list[do.Command]:
-        """Let the model speak to the outputs, unless it has said goodbye with that response."""
-        if self._ending.leaving is None:
-            return self.floor.responses.request(now, tools=not self._tools.exhausted)
-        if self.floor.spoken_by == response_id:
-            return []
-        return self.floor.responses.request(now, GOODBYE)
-
     def _rejected(self, event: ev.RequestRejected, now: float, at_ms: int) -> list[do.Command]:
         out = self.floor.rejected(event, now)
         if out is None:
             return []
         return [do.NoteProblem(at_ms, f"the model refused: {event.code} {event.message}"), *out]
-
-    def _tell_keys(self, entry: str, now: float) -> list[do.Command]:
-        told = do.SendUserText(f"(The caller pressed these keys: {entry})")
-        return [told, *self.floor.responses.request(now)]
 
     # --- time ---------------------------------------------------------------------------------
 
@@ -201,11 +178,7 @@ class Call:
         if self._patience is not None and self._patience <= now:
             self._patience = None
             self.floor.playout.say(self._config.phrases["one_moment"])
-        out = [*self.floor.expire(now, at_ms), *self._tools.expire(now, at_ms)]
-        if self._tools.take_filler(now) and self._idle(at_ms):
-            self.floor.playout.say(self._config.phrases["one_moment"])
-        if self._keys.deadline is not None and self._keys.deadline <= now:
-            out += self._tell_keys(self._keys.take(), now)
+        out = [*self.floor.expire(now, at_ms), *self._desk.expire(now, at_ms)]
         match self._ending.expired(now):
             case EndReason.MAX_DURATION:
                 out += self._say_goodbye(EndReason.MAX_DURATION, TIME_IS_UP, now, at_ms)
@@ -214,12 +187,6 @@ class Call:
             case EndReason.SILENCE if self._model_usable:
                 out += self.floor.responses.request(now, STILL_THERE)
         return out
-
-    def _idle(self, at_ms: int) -> bool:
-        """Tell whether the caller hears nothing and says nothing."""
-        floor = self.floor
-        silent = floor.playout.hearing(at_ms).unheard_ms == 0
-        return silent and not floor.turn.caller_speaking and floor.responses.quiet
 
     # --- the end ------------------------------------------------------------------------------
 
@@ -244,4 +211,4 @@ class Call:
         return [do.CloseValve()]
 
     def _close(self, at_ms: int) -> list[do.Command]:
-        return [*self.floor.close(at_ms), *self._tools.cancel_all()]
+        return [*self.floor.close(at_ms), *self._desk.close()]

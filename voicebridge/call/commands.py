@@ -6,7 +6,7 @@ the last to the record of the call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voicebridge.call.reasons import EndReason
 
@@ -123,6 +123,31 @@ class CancelTool:
     call_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class MuteCaller:
+    """Let the model hear silence in place of the caller, in step with the caller's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnmuteCaller:
+    """Let the model hear the caller again."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveKeys:
+    """Give the caller's keys to the tool that wants them, and to nobody else."""
+
+    call_id: str
+    keys: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DialNext:
+    """Have the carrier connect the caller to a number once the stream has ended."""
+
+    number: str
+
+
 # --- to the record ----------------------------------------------------------------------------
 
 
@@ -190,5 +215,9 @@ Command = (
     | CloseValve
     | RunTool
     | CancelTool
+    | MuteCaller
+    | UnmuteCaller
+    | GiveKeys
+    | DialNext
     | Note
 )

@@ -14,7 +14,7 @@ from voicebridge.call.reasons import EndReason
 AFTER_LAST_MARK_S = 2.0
 """How much longer than its own length the last audio may take to be proven heard."""
 
-_RECONSIDERED = {EndReason.AGENT_HUNG_UP, EndReason.SILENCE}
+_RECONSIDERED = {EndReason.AGENT_HUNG_UP, EndReason.TRANSFERRED, EndReason.SILENCE}
 """Ends that a caller who speaks up takes back."""
 
 

@@ -159,6 +159,50 @@ class HangUpRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferRequested:
+    """The agent wants the carrier to connect the caller elsewhere, once its last word was heard.
+
+    ``number`` has been checked: it is one that the configuration allows.
+    """
+
+    call_id: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeysToSend:
+    """The agent presses keys: their tones go to the far end. ``keys`` have been checked."""
+
+    call_id: str
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRequested:
+    """The agent puts the caller on hold, for ``longest_s`` at most."""
+
+    call_id: str
+    longest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequested:
+    """The agent ends the hold."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeysWanted:
+    """A tool wants the caller's keys for itself: ``most`` of them, or until ``ends_with``."""
+
+    call_id: str
+    most: int
+    ends_with: str
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ShutdownRequested:
     """The bridge is going down; the call is to end in good manners."""
 
@@ -187,6 +231,11 @@ Event = (
     | RequestRejected
     | ToolFinished
     | HangUpRequested
+    | TransferRequested
+    | KeysToSend
+    | HoldRequested
+    | ResumeRequested
+    | KeysWanted
     | ShutdownRequested
     | DeadlineReached
 )

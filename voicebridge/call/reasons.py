@@ -10,6 +10,7 @@ class EndReason(StrEnum):
 
     CALLER_HUNG_UP = "caller_hung_up"
     AGENT_HUNG_UP = "agent_hung_up"
+    TRANSFERRED = "transferred"
     SILENCE = "silence"
     MAX_DURATION = "max_duration"
     CARRIER_LOST = "carrier_lost"

@@ -45,6 +45,9 @@ def _time_zone(name: str) -> str:
 
 
 Opening = Annotated[str, AfterValidator(_opening)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+
+_HOURS = "Such as '9:00-18:00' on the 24-hour clock, or closed."
 
 
 class Hours(BaseModel):
@@ -55,13 +58,13 @@ class Hours(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    monday: Opening = "closed"
-    tuesday: Opening = "closed"
-    wednesday: Opening = "closed"
-    thursday: Opening = "closed"
-    friday: Opening = "closed"
-    saturday: Opening = "closed"
-    sunday: Opening = "closed"
+    monday: Opening = Field(default="closed", description=_HOURS)
+    tuesday: Opening = Field(default="closed", description=_HOURS)
+    wednesday: Opening = Field(default="closed", description=_HOURS)
+    thursday: Opening = Field(default="closed", description=_HOURS)
+    friday: Opening = Field(default="closed", description=_HOURS)
+    saturday: Opening = Field(default="closed", description=_HOURS)
+    sunday: Opening = Field(default="closed", description=_HOURS)
 
 
 class Business(BaseModel):
@@ -69,9 +72,11 @@ class Business(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1)
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
-    hours: Hours = Hours()
+    name: str = Field(min_length=1, description="What it is called.")
+    time_zone: TimeZone = Field(
+        default="UTC", description="Decides what 'today' and 'now' are, such as Europe/Berlin."
+    )
+    hours: Hours = Field(default=Hours(), description="When it is open, by weekday.")
 
     def hours_on(self, weekday: str) -> tuple[str, str] | None:
         """Return when the business opens and closes on ``weekday``, as ("9:00", "18:00").

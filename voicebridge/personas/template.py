@@ -2,50 +2,28 @@
 
 Templates are jinja2's, in its immutable sandbox, and of its language only what cannot fail and
 cannot run on: variables that are known, texts joined by ``~``, conditions, and a few filters.
-There are no loops, calls, assignments, macros or arithmetic, so a text costs no more than its
-length, and it yields at most ``MAX_CHARACTERS``. A template that was accepted renders for every
-call.
+There are no loops, calls, assignments, macros and no arithmetic, so a text costs no more than its
+length, and becomes at most ``MAX_CHARACTERS`` long. A template that was checked renders for every
+call, unless it becomes too long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final, TypeVar
 
-from jinja2 import StrictUndefined, Template, TemplateError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
-from voicebridge.personas.yaml_faults import did_you_mean
+from voicebridge.personas.template_check import FILTERS, TemplateFault, Kind, check_nodes, variable
 
 MAX_CHARACTERS: Final = 64 * 1024
-MAX_DEPTH: Final = 16
 
-Names = Mapping[str, Mapping[str, str] | str]
-"""The kinds of all variables: ``text``, ``number`` or ``flag``, by group and name."""
+T = TypeVar("T")
 
-_FILTERS: Final = ("upper", "lower", "capitalize", "title", "trim", "default")
-_STRUCTURE: Final = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.CondExpr)
-_LOGIC: Final = (nodes.And, nodes.Or, nodes.Not, nodes.Concat, nodes.Operand)
-_NAMED: Final = {
-    nodes.For: "loops",
-    nodes.Call: "calls",
-    nodes.Assign: "assignments",
-    nodes.AssignBlock: "assignments",
-    nodes.Macro: "macros",
-    nodes.Include: "includes",
-    nodes.Import: "imports",
-    nodes.FromImport: "imports",
-    nodes.Extends: "blocks",
-    nodes.Block: "blocks",
-    nodes.Test: "tests with 'is'",
-    nodes.BinExpr: "arithmetic",
-    nodes.UnaryExpr: "arithmetic",
-}
-
-
-class TemplateFault(ValueError):
-    """A text that is no usable template; the message says what to write instead."""
+Value = str | int | bool
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
@@ -57,7 +35,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
         lstrip_blocks=True,
         cache_size=0,
     )
-    environment.filters = {name: environment.filters[name] for name in _FILTERS}
+    environment.filters = {name: environment.filters[name] for name in FILTERS}
     environment.tests, environment.globals = {}, {}
     return environment
 
@@ -70,20 +48,24 @@ def has_variables(text: str) -> bool:
     return any(sign in text for sign in ("{{", "{%", "{#"))
 
 
-def check(text: str, names: Names) -> None:
-    """Raise ``TemplateFault`` unless ``text`` renders with every value of these variables."""
+def check(text: str, kinds: Mapping[str, Kind]) -> None:
+    """Raise ``TemplateFault`` unless ``text`` can be filled in with any values of these kinds.
+
+    ``kinds`` are all variables by their full name, such as ``caller.number``.
+    """
     if has_variables(text):
-        _Checker(names).visit(_parsed(text), 0)
+        check_nodes(_parsed(text), kinds)
         _compiled(text)
 
 
-def render(text: str, values: Mapping[str, Any]) -> str:
+def render(text: str, values: Mapping[str, Value]) -> str:
     """Fill in a text that was checked; raises ``TemplateFault`` when it becomes too long."""
     if not has_variables(text):
         return text
-    pieces, length = [], 0
+    pieces: list[str] = []
+    length = 0
     try:
-        for piece in _compiled(text).generate(values):
+        for piece in _compiled(text).generate(values=values):
             length += len(piece)
             if length > MAX_CHARACTERS:
                 raise TemplateFault(f"this becomes longer than {MAX_CHARACTERS} characters")
@@ -95,7 +77,10 @@ def render(text: str, values: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=256)
 def _compiled(text: str) -> Template:
-    code = _understood(lambda: _ENVIRONMENT.compile(_items_for_attributes(_parsed(text))))
+    tree = _parsed(text)
+    _Flat().visit(tree)
+    tree.set_environment(_ENVIRONMENT)
+    code = _understood(lambda: _ENVIRONMENT.compile(tree))
     return Template.from_code(_ENVIRONMENT, code, {})
 
 
@@ -103,3 +88,32 @@ def _parsed(text: str) -> nodes.Template:
     return _understood(lambda: _ENVIRONMENT.parse(text))
 
 
+def _understood(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except TemplateSyntaxError as error:
+        message = str(error.message).rstrip(".")
+        raise TemplateFault(f"not a template: {message} (line {error.lineno} of the text)") from None
+    except (RecursionError, SyntaxError, ValueError, OverflowError, MemoryError):
+        raise TemplateFault("not a template: an expression is nested too deep, or too large") from None
+
+
+class _Flat(NodeTransformer):
+    """Let every variable be looked up by its full name, so that no attribute is ever read."""
+
+    def visit_Name(self, node: nodes.Name) -> nodes.Node:
+        return _lookup(node)
+
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:
+        return _lookup(node)
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        return _lookup(node)
+
+
+def _lookup(node: nodes.Expr) -> nodes.Node:
+    name = variable(node)
+    if name is None:
+        raise TemplateFault("a variable is named by words, such as facts.address")
+    values = nodes.Name("values", "load", lineno=node.lineno)
+    return nodes.Getitem(values, nodes.Const(name, lineno=node.lineno), "load", lineno=node.lineno)

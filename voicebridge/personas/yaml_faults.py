@@ -12,6 +12,14 @@ from pydantic_core import ErrorDetails
 
 from voicebridge.personas.yaml_nodes import Fault, Path_, Place
 
+class FaultAt(ValueError):
+    """Raised by a model's own check, to tell at which of its keys the fault is."""
+
+    def __init__(self, path: Path_, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 _EXPECTED = {
     "string_type": "text",
     "string_too_short": "some text",
@@ -68,7 +76,8 @@ def faults_of(
 def _path_in_file(detail: ErrorDetails, places: Mapping[Path_, Place]) -> Path_:
     """Drop from pydantic's location what is not in the file, such as the tags of a union."""
     path: Path_ = ()
-    for part in detail["loc"]:
+    error = detail.get("ctx", {}).get("error")
+    for part in (*detail["loc"], *(error.path if isinstance(error, FaultAt) else ())):
         if (*path, part) in places:
             path = (*path, part)
     if detail["type"] == "missing":

@@ -185,8 +185,11 @@ class _Mouth:
 
 
 def own_frame(number: int) -> bytes:
-    """Make the frame by which a call is known: silence, written in the two zeros of mu-law."""
-    bits = f"{number + 1:0160b}"
+    """Make the frame by which a call is known: silence, written in the two zeros of mu-law.
+
+    A one at both ends keeps it from being found anywhere but in its place.
+    """
+    bits = f"1{number:0158b}1"
     return bytes(0x7F if bit == "1" else 0xFF for bit in bits)
 
 

@@ -64,7 +64,7 @@ class LoadFigures:
     filled: int
     """Bytes of silence that the bridge put in for frames it thought missing."""
     broken: int
-    """Calls that ended before they were to."""
+    """Calls that were not answered, or ended before they were to."""
     left_open: int
     """Model connections open a second after the last call hung up."""
 
@@ -73,6 +73,8 @@ class LoadFigures:
         """Say why the run measures nothing, or nothing if it does."""
         if self.late_ms.p99 > LATE_P99_MS:
             return f"the generator was late: p99 {self.late_ms.p99:.1f} ms"
+        if not (self.late_ms.count and self.up_ms.count and self.down_ms.count):
+            return "nothing came through"
         return ""
 
     @property
@@ -100,7 +102,6 @@ class Damage:
     repeated: int
     swapped: int
     altered: int
-    filled: int
 
 
 def damage(phones: Sequence[LoadPhone], sessions: Sequence[LoadModel]) -> Damage:
@@ -122,7 +123,6 @@ def damage(phones: Sequence[LoadPhone], sessions: Sequence[LoadModel]) -> Damage
         sum(end.repeated for end in ends) * 160,
         sum(end.swapped for end in ends) * 160,
         sum(end.altered for end in ends) * 160,
-        sum(end.filled for end in ends) * 160,
     )
 
 

@@ -27,7 +27,7 @@ class LoadPhone(WireEnd):
         self.heard = Arrivals()
         self.sent = 0
         self.dialled_ns = monotonic_ns()
-        self.talking = self.broken = self.leaving = False
+        self.talking = False
         self.clear_asked_ns: int | None = None
         self.clear_delays_ms: list[float] = []
         self.cleared_run = -1
@@ -51,8 +51,8 @@ class LoadPhone(WireEnd):
         self.talking = True
 
     def closed(self) -> None:
-        """Take note of a call that ended before its time."""
-        self.talking, self.broken = False, not self.leaving
+        """Take note of the end."""
+        self.talking = False
 
     def tick(self) -> None:
         """Send a frame, and the marks that have been reached."""
@@ -68,7 +68,7 @@ class LoadPhone(WireEnd):
 
     def leave(self) -> None:
         """Hang up."""
-        self.talking, self.leaving = False, True
+        self.talking = False
         self.send(self._writer.stop().encode())
         self.hang_up()
 

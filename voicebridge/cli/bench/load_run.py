@@ -67,9 +67,9 @@ def bridge(folder: Path, config_dir: Path, most_calls: int) -> Contestant:
 async def run_once(one: Contestant, ground: Ground, calls: int, seconds: float) -> LoadFigures:
     """Measure a contestant once; raises ``BenchError`` if it or the generator cannot be run."""
     generator = _generator(ground)
-    log = (ground.folder / f"{one.name}.log").open("ab")
+    log = (ground.folder / f"{one.name}.log").open("wb")
     with log:
-        async with _running(generator, {}, None) as playing:
+        async with _running(generator, {}, log.fileno()) as playing:
             model_url = json.loads(await _line(playing, START_WITHIN_S))["model_url"]
             command = [part.replace("{model_url}", model_url) for part in one.command]
             environment = {"VOICEBRIDGE_REALTIME_URL": model_url, "OPENAI_API_KEY": "bench"}

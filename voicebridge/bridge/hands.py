@@ -1,0 +1,84 @@
+"""The hands of a call: carry out its commands, at once and in order."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from voicebridge.bridge.carrier_leg import CarrierLeg
+from voicebridge.bridge.corridor import Corridor
+from voicebridge.bridge.model_leg import ModelLeg
+from voicebridge.bridge.outbox import OutboxFull
+from voicebridge.bridge.tool_runner import ToolRunner
+from voicebridge.call import commands as do
+from voicebridge.call import events as ev
+from voicebridge.call.reasons import EndReason
+from voicebridge.records.record import CallRecord
+
+log = structlog.get_logger(__name__)
+
+
+class Hands:
+    """What the commands of one call act on. ``model`` is there once its session runs."""
+
+    def __init__(
+        self, carrier: CarrierLeg, corridor: Corridor, tools: ToolRunner, record: CallRecord
+    ) -> None:
+        self.model: ModelLeg | None = None
+        self.dial_next: str | None = None
+        """The number to which the carrier is to connect the caller after the stream."""
+        self._carrier, self._corridor = carrier, corridor
+        self._tools, self._record = tools, record
+
+    def carry_out(self, command: do.Command, group: asyncio.TaskGroup) -> ev.Event | None:
+        """Do what a command says; returns what has happened if a leg reads no more.
+
+        Only such a leg fills its outbox: it is lost, and nothing else is.
+        """
+        try:
+            match command:
+                case do.SendAudio() | do.SendMark() | do.SendClear():
+                    self._carrier.send(command)
+                case (
+                    do.CreateResponse()
+                    | do.CancelResponse()
+                    | do.TruncateItem()
+                    | do.DeleteItem()
+                    | do.SendToolOutput()
+                    | do.SendUserText()
+                ):
+                    if self.model is not None:
+                        self.model.send(command)
+                case do.OpenValve() | do.CloseValve() | do.MuteCaller() | do.UnmuteCaller():
+                    self._turn_valve(command)
+                case do.RunTool():
+                    self._tools.start(command, group)
+                case do.CancelTool(call_id):
+                    self._tools.cancel(call_id)
+                case do.GiveKeys(call_id, keys):
+                    self._tools.give_keys(call_id, keys)
+                case do.DialNext(number):
+                    self.dial_next = number
+                case do.HangUp(reason):
+                    log.info("hanging_up", reason=str(reason))
+                case _:
+                    self._record.note(command)
+        except OutboxFull as full:
+            if isinstance(command, do.SendAudio | do.SendMark | do.SendClear):
+                return ev.StreamEnded(EndReason.CARRIER_LOST, str(full))
+            return ev.ModelLost(EndReason.MODEL_LOST, str(full))
+        return None
+
+    def _turn_valve(
+        self, command: do.OpenValve | do.CloseValve | do.MuteCaller | do.UnmuteCaller
+    ) -> None:
+        match command:
+            case do.OpenValve() if self.model is not None:
+                self._corridor.open(self.model)
+            case do.CloseValve():
+                self._corridor.close()
+            case do.MuteCaller() | do.UnmuteCaller():
+                self._corridor.muted = isinstance(command, do.MuteCaller)
+            case _:
+                raise AssertionError("the valve opens when the model's session runs")

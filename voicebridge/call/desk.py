@@ -1,0 +1,135 @@
+"""The desk: what the agent does besides speaking. Tools, keys, hold, and the way out.
+
+It joins ``ToolCalls``, ``Keys`` and ``Actions`` with the floor (who speaks) and the ending.
+"""
+
+from __future__ import annotations
+
+from voicebridge.audio.tones import hold_tone, key_tones
+from voicebridge.call import commands as do
+from voicebridge.call import events as ev
+from voicebridge.call.actions import Actions
+from voicebridge.call.ending import Ending
+from voicebridge.call.floor import Floor
+from voicebridge.call.keys import Keys
+from voicebridge.call.reasons import EndReason
+from voicebridge.call.tool_calls import ToolCalls, ToolRules
+
+GOODBYE = "Say a short, friendly goodbye now; the call ends after it."
+BACK = "The caller was on hold and hears you again now. Thank the caller for waiting and go on."
+
+_HOLD_TONE_AHEAD_MS = 300
+
+
+class Desk:
+    """The tools and actions of one call; ``filler`` is the phrase for a tool that takes long."""
+
+    def __init__(self, rules: ToolRules, floor: Floor, ending: Ending, filler: bytes) -> None:
+        self._tools, self._keys, self._actions = ToolCalls(rules), Keys(), Actions()
+        self._floor, self._ending, self._filler = floor, ending, filler
+
+    @property
+    def deadline(self) -> float | None:
+        """When ``expire`` is to be called."""
+        times = (self._tools.deadline, self._keys.deadline, self._actions.deadline)
+        return min((time for time in times if time is not None), default=None)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a tool works, its output is unanswered, or the caller is on hold."""
+        return self._tools.busy or self._actions.holding
+
+    def handle(self, event: ev.Event, now: float, at_ms: int) -> list[do.Command]:
+        """Take in one event; what is none of the desk's business is passed over."""
+        match event:
+            case ev.ToolCalled(response_id, call_id, name, arguments):
+                run = do.RunTool(call_id, name, arguments)
+                return self._tools.called(response_id, run, now, at_ms)
+            case ev.ToolFinished(call_id, output, ok):
+                return self._tools.finished(call_id, output, ok, at_ms)
+            case ev.DigitPressed(digit):
+                return self._pressed(digit, now)
+            case ev.HangUpRequested():
+                self._leave(EndReason.AGENT_HUNG_UP, now, at_ms)
+            case ev.TransferRequested(_, number):
+                self._leave(EndReason.TRANSFERRED, now, at_ms)
+                return [do.DialNext(number)]
+            case ev.KeysToSend(_, keys):
+                self._floor.playout.say(key_tones(keys))
+            case ev.HoldRequested(_, longest_s):
+                return self._actions.hold(now, longest_s)
+            case ev.ResumeRequested():
+                return self._off_hold(self._actions.resume(), at_ms)
+            case ev.KeysWanted():
+                return self._actions.collect(event, now)
+        return []
+
+    def caller_spoke(self, at_ms: int) -> list[do.Command]:
+        """Take note of a new turn of the caller's, which may stop a tool."""
+        self._tools.caller_spoke()
+        return self._tools.interrupted(at_ms)
+
+    def response_done(self, response_id: str) -> None:
+        """Take note that a response calls no more tools."""
+        self._tools.response_done(response_id)
+
+    def pump(self, now: float, at_ms: int) -> list[do.Command]:
+        """Have outputs answered, and keep the tone up for a caller on hold."""
+        out: list[do.Command] = []
+        for response_id in self._tools.take_complete():
+            out += self._answer_outputs(response_id, now)
+        playout = self._floor.playout
+        if self._actions.holding and playout.hearing(at_ms).unheard_ms < _HOLD_TONE_AHEAD_MS:
+            playout.say(hold_tone())
+        return out
+
+    def expire(self, now: float, at_ms: int) -> list[do.Command]:
+        """Act on the deadlines that have passed."""
+        out = self._tools.expire(now, at_ms)
+        if self._tools.take_filler(now) and self._idle(at_ms):
+            self._floor.playout.say(self._filler)
+        if self._keys.deadline is not None and self._keys.deadline <= now:
+            out += self._tell(self._keys.take(), now)
+        held = self._actions.holding
+        out += self._actions.expire(now)
+        if held and not self._actions.holding:
+            out = self._off_hold(out, at_ms)
+            out += self._floor.responses.request(now, BACK)
+        return out
+
+    def close(self) -> list[do.Command]:
+        """Stop every tool: the call is over."""
+        return self._tools.cancel_all()
+
+    def _pressed(self, digit: str, now: float) -> list[do.Command]:
+        collected = self._actions.pressed(digit, now)
+        if collected is not None:
+            return collected
+        entry = self._keys.pressed(digit, now)
+        return self._tell(entry, now) if entry else []
+
+    def _tell(self, entry: str, now: float) -> list[do.Command]:
+        told = do.SendUserText(f"(The caller pressed these keys: {entry})")
+        return [told, *self._floor.responses.request(now)]
+
+    def _answer_outputs(self, response_id: str, now: float) -> list[do.Command]:
+        """Let the model speak to the outputs, unless it has said goodbye with that response."""
+        if self._ending.leaving is None:
+            return self._floor.responses.request(now, tools=not self._tools.exhausted)
+        if self._floor.spoken_by == response_id:
+            return []
+        return self._floor.responses.request(now, GOODBYE)
+
+    def _off_hold(self, unmuted: list[do.Command], at_ms: int) -> list[do.Command]:
+        """Stop the tone; the agent's next words come in its place."""
+        return [*self._floor.playout.cut(at_ms), *unmuted] if unmuted else []
+
+    def _idle(self, at_ms: int) -> bool:
+        """Tell whether the caller hears nothing, says nothing and waits for no response."""
+        floor = self._floor
+        silent = floor.playout.hearing(at_ms).unheard_ms == 0
+        return silent and not floor.turn.caller_speaking and floor.responses.quiet
+
+    def _leave(self, reason: EndReason, now: float, at_ms: int) -> None:
+        unheard_ms = self._floor.playout.hearing(at_ms).unheard_ms
+        self._ending.leave(reason, now, unheard_ms / 1000)
