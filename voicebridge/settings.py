@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -16,9 +17,11 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from voicebridge.errors import ConfigError
+from voicebridge.personas.references import names_in
 from voicebridge.personas.yaml_lines import load_model
 
 FILE_NAME = "voicebridge.yaml"
+_FOLDERS_WITH_REFERENCES = ("tools", "mcp", "personas")
 OPENAI_REALTIME_URL = "wss://api.openai.com/v1/realtime"
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -58,12 +61,28 @@ class Server(BaseModel):
 
     model_config = _FROZEN
 
-    host: str = Field(default="127.0.0.1", min_length=1)
-    port: int = Field(default=8080, ge=0, le=65535)
-    max_message_bytes: int = Field(default=65536, ge=1024, le=16 * 1024 * 1024)
-    start_timeout_s: float = Field(default=5, gt=0, le=60)
-    max_calls: int = Field(default=100, ge=1)
-    shutdown_grace_s: float = Field(default=30, ge=0, le=3600)
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="The address to listen on; 0.0.0.0 for all."
+    )
+    port: int = Field(default=8080, ge=0, le=65535, description="The port; 0 takes any free one.")
+    max_message_bytes: int = Field(
+        default=65536,
+        ge=1024,
+        le=16 * 1024 * 1024,
+        description="A larger message from the carrier is refused.",
+    )
+    start_timeout_s: float = Field(
+        default=5, gt=0, le=60, description="A media stream must say `start` within this time."
+    )
+    max_calls: int = Field(
+        default=100, ge=1, description="Calls at once; further ones are turned away."
+    )
+    shutdown_grace_s: float = Field(
+        default=30,
+        ge=0,
+        le=3600,
+        description="How long running calls may go on when the bridge is stopped.",
+    )
 
 
 class Realtime(BaseModel):
@@ -71,10 +90,21 @@ class Realtime(BaseModel):
 
     model_config = _FROZEN
 
-    url: Annotated[str, AfterValidator(_realtime_url)] = OPENAI_REALTIME_URL
-    dialect: Literal["ga", "beta"] = "ga"
-    model: str | None = Field(default=None, min_length=1)
-    connect_timeout_s: float = Field(default=10, gt=0, le=120)
+    url: Annotated[str, AfterValidator(_realtime_url)] = Field(
+        default=OPENAI_REALTIME_URL, description="Any compatible server; ws:// for a local one."
+    )
+    dialect: Literal["ga", "beta"] = Field(
+        default="ga",
+        description="ga, which OpenAI speaks; or beta, for servers that kept the older one.",
+    )
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A model for all personas, instead of the one that each names.",
+    )
+    connect_timeout_s: float = Field(
+        default=10, gt=0, le=120, description="How long dialling the model may take."
+    )
 
 
 class Records(BaseModel):
@@ -82,7 +112,10 @@ class Records(BaseModel):
 
     model_config = _FROZEN
 
-    directory: Path | None = None
+    directory: Path | None = Field(
+        default=None,
+        description="A folder, seen from where the bridge is started; null keeps nothing.",
+    )
 
 
 class Log(BaseModel):
@@ -90,8 +123,24 @@ class Log(BaseModel):
 
     model_config = _FROZEN
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["console", "json"] = "console"
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is logged."
+    )
+    format: Literal["console", "json"] = Field(
+        default="console", description="console for people, json for machines."
+    )
+
+
+class Tools(BaseModel):
+    """Name the plugins whose tools personas may list; none is loaded that is not named."""
+
+    model_config = _FROZEN
+
+    plugins: list[str] = Field(
+        default_factory=list,
+        description="What may be loaded: a plugin's name, package.module or "
+        "package.module:function.",
+    )
 
 
 class SettingsFile(BaseModel):
@@ -99,12 +148,23 @@ class SettingsFile(BaseModel):
 
     model_config = _FROZEN
 
-    server: Server = Server()
-    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
-    realtime: Realtime = Realtime()
-    default_persona: str = Field(default="front-desk", min_length=1)
-    records: Records = Records()
-    log: Log = Log()
+    server: Server = Field(
+        default=Server(), description="Where carriers reach the bridge, and what it bears."
+    )
+    public_url: Annotated[str, AfterValidator(_public_url)] | None = Field(
+        default=None,
+        description="The address by which the carrier reaches this bridge, without a path; null "
+        "takes the host that each request names.",
+    )
+    realtime: Realtime = Field(default=Realtime(), description="The realtime speech model.")
+    default_persona: str = Field(
+        default="front-desk",
+        min_length=1,
+        description="The persona that answers where no rule and no number names another.",
+    )
+    tools: Tools = Field(default=Tools(), description="Tools of your own.")
+    records: Records = Field(default=Records(), description="What is kept of each call.")
+    log: Log = Field(default=Log(), description="The log, on standard error.")
 
 
 class Settings(SettingsFile):
@@ -114,10 +174,12 @@ class Settings(SettingsFile):
     openai_api_key: SecretStr | None = None
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
+    tool_secrets: dict[str, SecretStr] = Field(default_factory=dict)
+    """What ``${env:NAME}`` stands for in the files of tools and personas, where it is set."""
 
     def secret_values(self) -> tuple[str, ...]:
         """Return the secrets in plain, for the one place that keeps them out of the log."""
-        secrets = (self.openai_api_key, self.twilio_auth_token)
+        secrets = (self.openai_api_key, self.twilio_auth_token, *self.tool_secrets.values())
         return tuple(secret.get_secret_value() for secret in secrets if secret)
 
 
@@ -136,13 +198,45 @@ def load_settings(config_dir: Path, environ: Mapping[str, str] | None = None) ->
         public_url=public_url or written.public_url,
         realtime=written.realtime.model_copy(update={"url": realtime_url or written.realtime.url}),
         default_persona=written.default_persona,
+        tools=written.tools,
         records=written.records,
         log=written.log,
         config_dir=config_dir,
         openai_api_key=environment.secret("OPENAI_API_KEY"),
         twilio_account_sid=environment.text("TWILIO_ACCOUNT_SID"),
         twilio_auth_token=environment.secret("TWILIO_AUTH_TOKEN"),
+        tool_secrets=tool_secrets(config_dir, environ),
     )
+
+
+def tool_secrets(
+    config_dir: Path, environ: Mapping[str, str] | None = None
+) -> dict[str, SecretStr]:
+    """Return the variables that files of tools and personas refer to and that are set.
+
+    ``environ`` is the process environment if None. Raises ConfigError for a value that no header
+    can hold.
+    """
+    environment = _Environment(os.environ if environ is None else environ)
+    found = {name: environment.secret(name) for name in referred_variables(config_dir)}
+    return {name: secret for name, secret in found.items() if secret is not None}
+
+
+def referred_variables(config_dir: Path) -> tuple[str, ...]:
+    """Name the variables that files of tools and personas refer to, whether they are set or not.
+
+    A file that cannot be read is passed over: its own loader says what is wrong with it.
+    """
+    texts: list[str] = []
+    for folder in _FOLDERS_WITH_REFERENCES:
+        for file in sorted((config_dir / folder).rglob("*.yaml")):
+            with suppress(OSError, UnicodeDecodeError):
+                texts.append(_without_comments(file.read_text("utf-8")))
+    return names_in(*texts)
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
 
 
 class _Environment:

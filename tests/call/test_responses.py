@@ -95,3 +95,12 @@ def test_stopping_forgets_everything() -> None:
     responses.stop()
     assert responses.quiet
     assert responses.deadline is None
+
+
+def test_an_answer_to_the_caller_covers_what_was_owed() -> None:
+    responses = Responses()
+    responses.hold()
+    responses.request(0.0, "tell the output")
+    assert responses.answer(1.0) == [do.CreateResponse("response-1", None)]
+    responses.created("r1")
+    assert responses.done("r1", 2.0) == []

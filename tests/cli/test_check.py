@@ -39,7 +39,7 @@ def test_the_shipped_configuration_is_well_and_every_file_is_listed(config: Path
     status, lines = check(config)
     assert status == 0
     rows = [line for line in lines if line.startswith("✓")]
-    files = [config / "voicebridge.yaml", *config.glob("personas/*"), *config.glob("rehearsals/*")]
+    files = [*config.glob("*.yaml"), *config.glob("personas/*"), *config.glob("rehearsals/*")]
     assert {row.split()[1] for row in rows} == {*map(str, files), "environment"}
     assert "✗" not in "".join(lines)
 

@@ -373,6 +373,14 @@ def test_whole_numbers_stay_whole() -> None:
     )
 
 
+def test_a_number_too_large_for_a_float_is_none_in_a_field_we_know() -> None:
+    known = '{"type":"rate_limits.updated","rate_limits":[{"reset_seconds":1e999}]}'
+    error = refusal_of(known)
+    assert error.field == "rate_limits[0].reset_seconds"
+    unknown = unmarshal_server_event(known.replace("reset_seconds", "other"))
+    assert b'"other":null' in marshal_server_event(unknown)
+
+
 def test_turn_detection_of_an_unknown_kind_is_kept() -> None:
     event = read(
         type="session.created",

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from model_harness import BETA as BETA_HEADER
-from model_harness import DEADLINE_S, INSTANT, Client, ToneVoice, conversing, says, tone
+from model_harness import DEADLINE_S, INSTANT, STALLED, Client, ToneVoice, conversing, says, tone
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from vendor_models import BETA, GA, complaints
@@ -83,7 +83,8 @@ BETA_TYPES = TURN | {
 async def vendor_client(
     script: Script, voice: Any, **options: Any
 ) -> AsyncIterator[tuple[AsyncRealtimeConnection, RealtimeServer]]:
-    async with RealtimeServer(script, voice, pace=INSTANT, api_key="sk-test", **options) as server:
+    options = {"pace": INSTANT, "api_key": "sk-test", **options}
+    async with RealtimeServer(script, voice, **options) as server:
         base = server.url.removesuffix("/realtime")
         vendor = AsyncOpenAI(websocket_base_url=base, api_key="sk-test")
         async with vendor.realtime.connect(model="gpt-realtime-2.1") as connection:
@@ -142,6 +143,29 @@ async def test_the_vendors_client_holds_a_whole_turn_with_real_speech() -> None:
     assert [cut.accepted for cut in log.truncates] == [True]
     assert bytes(log.appended) == silence(8 * 400) + speech + silence(8 * 800)
     assert [call.output for call in log.tool_calls] == ['{"opens":"9:00"}']
+    assert log.errors_sent == []
+
+
+async def test_the_vendors_client_is_interrupted_in_mid_response() -> None:
+    script = says("word " * 50, "Yes?")
+    async with vendor_client(script, ToneVoice(), pace=STALLED) as (connection, server):
+        pcmu = {"type": "audio/pcmu"}
+        audio = {"input": {"format": pcmu}, "output": {"format": pcmu}}
+        await connection.session.update(session={"type": "realtime", "audio": audio})  # type: ignore[typeddict-item]
+        await connection.response.create()
+        heard = await until(connection, "response.output_audio.delta")
+        await say(connection, silence(8 * 200) + tone(600))
+        cancelled = (await until(connection, "response.done")).response
+        assert (cancelled.status, cancelled.status_details.reason) == ("cancelled", "turn_detected")
+        await connection.conversation.item.truncate(
+            item_id=heard.item_id, content_index=0, audio_end_ms=20
+        )
+        assert (await until(connection, "conversation.item.truncated")).audio_end_ms == 20
+        await say(connection, silence(8 * 800))
+        answer = await until(connection, "response.output_audio.delta")
+        assert answer.item_id != heard.item_id
+        log = server.sessions[0].log
+    assert [made.status for made in log.responses] == ["cancelled", "in_progress"]
     assert log.errors_sent == []
 
 

@@ -75,8 +75,17 @@ class WatchedModel(RealtimeServer):
     def logs(self) -> list[SessionLog]:
         return [session.log for session in self.sessions]
 
+    @property
+    def served(self) -> list[SessionLog]:
+        """The sessions that were used by a stream: more was said to them than what they are."""
+        return [log for log in self.logs if set(log.received) - {"session.update"}]
+
     async def all_over(self) -> None:
-        """Wait until no session is open."""
+        """Wait until no session of a stream is open."""
+        await self._bell.until(lambda: all(log.closed_at is not None for log in self.served))
+
+    async def none_open(self) -> None:
+        """Wait until no session at all is open, nor one that waits for its stream."""
         await self._bell.until(lambda: all(log.closed_at is not None for log in self.logs))
 
 

@@ -71,7 +71,7 @@ async def test_a_bad_message_costs_nothing_but_itself(open_office: OpenOffice, n
         assert bytes(line.sent).startswith(bytes(office.model.logs[1].appended))
         await office.ends_well(neighbour)
     await office.model.all_over()
-    assert len(office.model.sessions) == 2
+    assert len(office.model.served) == 2
 
 
 @pytest.mark.parametrize("spoilt", [{}, {"mediaFormat": {"encoding": "audio/x-l16"}}])
@@ -86,7 +86,7 @@ async def test_a_second_start_is_passed_over(
         assert (await office.ended(line))["ended"] == "caller_hung_up"
         await office.ends_well(neighbour)
     await office.model.all_over()
-    assert len(office.model.sessions) == 2
+    assert len(office.model.served) == 2
 
 
 async def send_200_bad_messages(line: Line) -> None:
@@ -170,11 +170,12 @@ async def test_a_broken_stream_ends_its_own_call_with_a_reason(
         assert bool(problems) == (case.problem is not None)
         assert not problems or str(case.problem) in problems[-1]
         assert len(problems) <= 101
-        apologises = "<Say>" in await office.after_stream(line)
-        assert apologises == (case.ended != "caller_hung_up")
+        twiml = await office.after_stream(line)
+        assert ("<Connect>" in twiml) == (case.ended == "carrier_lost")
+        assert ("<Say>" in twiml) == (case.ended == "carrier_fault")
         await office.ends_well(neighbour)
     await office.model.all_over()
-    assert len(office.model.sessions) == 2
+    assert len(office.model.served) == 2
 
 
 async def test_a_peer_that_never_answers_our_close_holds_nothing_for_long(
@@ -285,7 +286,7 @@ async def test_a_stream_that_does_not_begin_as_it_must_is_closed_before_it_costs
         assert raw.close_code in {1008, 1009}
         assert len(office.bridge.switchboard.calls) == 1
         assert not office.shelf.has(raw.writer.call_sid)
-        assert len(office.model.sessions) == 1
+        assert len(office.model.served) == 1
         assert (await get(office.bridge.url + "/readyz"))[1]["calls"] == 1
         await office.ends_well(neighbour)
     await office.model.all_over()

@@ -138,6 +138,7 @@ async def test_a_caller_is_told_when_nobody_listens_at_the_models_address(
         await line.until_heard(TROUBLE, PHRASE_WITHIN_S)
         await line.until_closed()
         assert (await office.ended(line))["ended"] == "model_unreachable"
+        await office.after_stream(line)
 
 
 async def test_a_caller_who_must_wait_for_the_model_is_asked_for_a_moment(
@@ -150,6 +151,7 @@ async def test_a_caller_who_must_wait_for_the_model_is_asked_for_a_moment(
         await line.until_heard(TROUBLE, PHRASE_WITHIN_S)
         await line.until_closed()
         assert bytes(line.heard) == ONE_MOMENT + TROUBLE
+        await office.after_stream(line)
 
 
 @pytest.mark.parametrize("code", [None, 1000, 1001, 1011], ids=str)
@@ -229,6 +231,7 @@ async def test_a_model_that_fails_one_call_does_not_touch_another(open_office: O
         async with office.call(greeted=False) as line:
             await line.until_heard(TROUBLE, PHRASE_WITHIN_S)
             await line.until_closed()
+            await office.after_stream(line)
         await office.ends_well(neighbour)
     await office.model.all_over()
 

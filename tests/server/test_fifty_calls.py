@@ -52,7 +52,7 @@ def caller(number: int) -> ScriptedCaller:
         [
             (CallerStep(say="question", after_agent_ms=700), question),
             (CallerStep(say="barge-in", into_agent_ms=600), barge_in),
-            (CallerStep(hang_up=True, after_agent_ms=1500), None),
+            (CallerStep(hang_up=True, after_agent_ms=1000), None),
         ]
     )
 

@@ -46,30 +46,44 @@ async def test_one_call_too_many_gets_the_busy_tone_and_costs_nothing(
         assert '<Reject reason="busy"' in await ring(office, "CA3")
         with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
             await RawStream(office.media_url, auth_token=AUTH_TOKEN).connect()
-        assert len(office.model.sessions) == 2
+        assert len(office.model.served) == 2
         await office.ends_well(first)
         await is_ready_again(office)
         async with office.call() as third:
             await office.ends_well(third)
         await office.ends_well(second)
     await office.model.all_over()
-    assert len(office.model.sessions) == 3
+    assert len(office.model.served) == 3
 
 
-async def test_calls_that_were_answered_together_do_not_start_beyond_the_limit(
+async def test_a_call_that_was_answered_has_its_line_kept_until_its_stream_comes(
     open_office: OpenOffice,
 ) -> None:
     office = await open_office(max_calls=1)
-    async with office.answered() as (one, token_1, _), office.answered() as (two, token_2, _):
+    async with office.answered() as (one, token_1, _):
+        assert await readiness(office) == (503, "busy")
+        assert '<Reject reason="busy"' in await ring(office, "CA2")
         await one.begin(token=token_1)
         assert await one.read() is not None
-        await two.begin(token=token_2)
-        assert await two.read() is None
-        assert two.close_code == 1008
-        assert len(office.bridge.switchboard.calls) == 1
+        assert '<Reject reason="busy"' in await ring(office, "CA2")
     await office.shelf.record_of(one.writer.call_sid)
-    await office.model.all_over()
+    await office.model.none_open()
     assert len(office.model.sessions) == 1
+
+
+async def test_a_stream_that_comes_too_late_finds_its_line_taken(
+    open_office: OpenOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebridge.server.early_dial.UNUSED_S", 0.0)
+    office = await open_office(max_calls=1)
+    async with office.answered() as (late, token, _):
+        await office.model.none_open()
+        async with office.call() as line:
+            await late.begin(token=token)
+            assert await late.read() is None
+            assert late.close_code == 1008
+            await office.ends_well(line)
+    assert len(office.model.served) == 1
 
 
 async def test_healthz_tells_that_the_process_is_alive_and_how_many_calls_go_on(
@@ -86,30 +100,6 @@ async def test_healthz_tells_that_the_process_is_alive_and_how_many_calls_go_on(
         200,
         {"status": "ready", "calls": 0, "max_calls": 1},
     )
-
-
-NOTHING_TO_ADD = {
-    EndReason.CALLER_HUNG_UP,
-    EndReason.AGENT_HUNG_UP,
-    EndReason.SILENCE,
-    EndReason.MAX_DURATION,
-    EndReason.SHUTDOWN,
-    EndReason.MODEL_LOST,
-    EndReason.MODEL_MISMATCH,
-    EndReason.MODEL_UNREACHABLE,
-}
-
-
-@pytest.mark.parametrize("reason", [*EndReason, None], ids=str)
-async def test_after_the_stream_the_call_ends_with_an_apology_if_nobody_has_made_one(
-    open_office: OpenOffice, reason: EndReason | None
-) -> None:
-    office = await open_office()
-    if reason is not None:
-        office.bridge.switchboard.calls.closed("CA1", reason)
-    _, twiml = await office.post("/twilio/after-stream", CallSid="CA1")
-    assert "<Hangup" in twiml
-    assert ("<Say>" in twiml) == (reason not in NOTHING_TO_ADD)
 
 
 async def test_a_bridge_that_is_stopped_lets_callers_know_and_takes_no_more(

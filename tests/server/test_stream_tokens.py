@@ -42,7 +42,7 @@ async def test_without_a_token_of_ours_nobody_comes_in(
     office = await open_office()
     await office.answer("CA1")
     assert not await try_token(office, "CA1", **parameters)
-    assert office.model.sessions == []
+    assert office.model.served == []
 
 
 async def test_another_calls_token_lets_nobody_in_and_stays_good_for_its_own(
@@ -52,7 +52,7 @@ async def test_another_calls_token_lets_nobody_in_and_stays_good_for_its_own(
     token, _ = await office.answer("CA1")
     await office.answer("CA2")
     assert not await try_token(office, "CA2", token=token)
-    assert office.model.sessions == []
+    assert office.model.served == []
     assert await try_token(office, "CA1", token=token)
     await office.shelf.record_of("CA1")
 
@@ -63,7 +63,7 @@ async def test_a_token_is_good_once(open_office: OpenOffice) -> None:
     assert await try_token(office, "CA1", token=token)
     await office.shelf.record_of("CA1")
     assert not await try_token(office, "CA1", token=token)
-    assert len(office.model.sessions) == 1
+    assert len(office.model.served) == 1
 
 
 async def test_of_fifty_streams_with_one_token_exactly_one_comes_in(
@@ -76,7 +76,7 @@ async def test_of_fifty_streams_with_one_token_exactly_one_comes_in(
     assert sum(attempt.result() for attempt in tries) == 1
     await office.shelf.record_of("CA1")
     await office.model.all_over()
-    assert len(office.model.sessions) == 1
+    assert len(office.model.served) == 1
 
 
 async def test_a_call_that_has_a_stream_gets_no_second(open_office: OpenOffice) -> None:
@@ -85,7 +85,7 @@ async def test_a_call_that_has_a_stream_gets_no_second(open_office: OpenOffice) 
         token, _ = await office.answer(line.call_id)
         assert not await try_token(office, line.call_id, token=token)
         await office.ends_well(line)
-    assert len(office.model.sessions) == 1
+    assert len(office.model.served) == 1
 
 
 @pytest.mark.parametrize(("age_s", "good"), [(TOKEN_LIFE_S - 1, True), (TOKEN_LIFE_S + 1, False)])
@@ -100,7 +100,7 @@ async def test_a_token_is_good_for_a_minute(
     token, _ = await office.answer("CA1")
     clock.now += age_s
     assert await try_token(office, "CA1", token=token) == good
-    assert len(office.model.sessions) == good
+    assert len(office.model.served) == good
 
 
 def test_only_so_many_tokens_are_kept_and_the_oldest_go_first() -> None:
@@ -122,4 +122,4 @@ async def test_without_a_token_of_the_carrier_a_stream_comes_in_by_itself(
     assert await try_token(office, "CA2", persona="nobody")
     assert (await office.shelf.record_of("CA2"))["persona"] == "front-desk"
     assert not await try_token(office, "CA3", token="unknown")
-    assert len(office.model.sessions) == 2
+    assert len(office.model.served) == 2

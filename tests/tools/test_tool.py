@@ -19,7 +19,8 @@ from pydantic import BaseModel, Field
 
 from voicebridge.errors import ConfigError, ToolArgumentsInvalid, ToolFailed
 from voicebridge.tools.context import CallContext
-from voicebridge.tools.tool import MAX_OUTPUT_BYTES, Tool, tool
+from voicebridge.tools.data import MAX_OUTPUT_BYTES
+from voicebridge.tools.tool import Tool, ToolOptions, tool
 
 CONTEXT = CallContext(
     call_id="c1", caller="+15550100001", called="+15550100002", persona="desk", hang_up=print
@@ -149,7 +150,7 @@ def test_a_parameter_may_have_any_name(name: str) -> None:
     exec(f"def echo({name}: str) -> str:\n    'Echo.'\n    return {name}", space)
     echo = tool(space["echo"])
     assert list(echo.parameters["properties"]) == [name]
-    assert asyncio.run(echo.invoke(json.dumps({name: "x"}), CONTEXT)) == "x"
+    assert asyncio.run(echo.invoke(json.dumps({name: "x"}), CONTEXT)) == '"x"'
 
 
 async def test_arguments_arrive_as_the_types_that_were_asked_for() -> None:
@@ -237,15 +238,19 @@ async def test_an_async_function_runs_on_the_event_loop_even_in_a_plain_wrapper(
 @pytest.mark.parametrize(
     ("result", "text"),
     [
-        ("as it is: \u00e9", "as it is: \u00e9"),
-        ("", ""),
+        ("as it is: \u00e9", '"as it is: \u00e9"'),
+        ("", '""'),
+        ('{"is": ["JSON"]}', '{"is":["JSON"]}'),
+        ("[1, 2", '"[1, 2"'),
+        ("line\r\nline", '"line\\nline"'),
         (None, "null"),
         (12, "12"),
         (float("nan"), "null"),
         ({"at": datetime(2030, 1, 2, 3, 4)}, '{"at":"2030-01-02T03:04:00"}'),
         (Table(2, time(18, 30)), '{"seats":2,"free_from":"18:30:00"}'),
         ([Guest(name="A", colour=Colour.BLUE)], '[{"name":"A","colour":"blue"}]'),
-        ("half \ud800", "half ?"),
+        ("half \ud800", '"half "'),
+        ({"is\x00 \u202ehidden": ["a\u200bb"]}, '{"is hidden":["ab"]}'),
     ],
 )
 async def test_a_result_becomes_text(result, text) -> None:
@@ -263,7 +268,9 @@ def endless() -> list[Any]:
     return loop
 
 
-@pytest.mark.parametrize("result", [object(), {"x": threading.Lock()}, b"\xff", endless(), print])
+@pytest.mark.parametrize(
+    "result", [object(), {"x": threading.Lock()}, b"\xff", endless(), print, iter([1])]
+)
 async def test_a_result_that_is_not_json_is_a_failed_tool(result) -> None:
     @tool
     async def give() -> Any:
@@ -274,7 +281,7 @@ async def test_a_result_that_is_not_json_is_a_failed_tool(result) -> None:
         await give.invoke("", CONTEXT)
 
 
-@pytest.mark.parametrize("sign", ["x", "\u00e9", "\U0001f600"])
+@pytest.mark.parametrize("sign", ["x", "\u00e9", "\U0001f600", '"', "\\", "\n"])
 async def test_a_very_long_result_is_cut_between_signs_and_says_so(sign: str) -> None:
     @tool
     async def give() -> str:
@@ -283,18 +290,21 @@ async def test_a_very_long_result_is_cut_between_signs_and_says_so(sign: str) ->
 
     output = await give.invoke("", CONTEXT)
     size = len((sign * 20_000).encode())
-    assert MAX_OUTPUT_BYTES - 4 < len(output.encode()) <= MAX_OUTPUT_BYTES
-    assert output.endswith(f" [cut here: {size} bytes are more than the 16384 allowed]")
-    assert set(output.split(" [")[0]) == {sign}
+    assert MAX_OUTPUT_BYTES - 16 < len(output.encode()) <= MAX_OUTPUT_BYTES
+    told = json.loads(output)
+    assert told["cut"] == f"cut here: {size} bytes are more than the 16384 allowed"
+    assert set(told["beginning"]) == {sign}
 
 
 async def test_a_result_of_just_the_allowed_size_is_whole() -> None:
+    text = "x" * (MAX_OUTPUT_BYTES - 2)  # the quotes count
+
     @tool
     async def give() -> str:
         """Give it."""
-        return "x" * MAX_OUTPUT_BYTES
+        return text
 
-    assert await give.invoke("", CONTEXT) == "x" * MAX_OUTPUT_BYTES
+    assert await give.invoke("", CONTEXT) == f'"{text}"'
 
 
 async def test_the_functions_own_error_comes_out_as_it_is() -> None:
@@ -313,7 +323,7 @@ async def test_an_exhausted_iterator_in_a_thread_does_not_wait_for_ever() -> Non
         """Fail."""
         return next(iter(()))
 
-    with pytest.raises(ToolFailed, match="fail stopped"):
+    with pytest.raises(ToolFailed, match="ended with StopIteration"):
         await asyncio.wait_for(fail.invoke("", CONTEXT), timeout=5)
 
 
@@ -380,3 +390,65 @@ def test_what_cannot_be_offered_to_a_model_is_refused_when_it_is_made(function, 
 def test_a_name_that_the_api_refuses_is_refused_here() -> None:
     with pytest.raises(ConfigError, match="letters, digits"):
         tool(name="find table")(undocumented)
+
+
+def test_options_say_how_a_tool_behaves_in_a_call() -> None:
+    @tool(timeout_s=3, cancellable=True, confirm=True, filler="One moment, I look that up.")
+    def find() -> str:
+        """Find."""
+        return ""
+
+    assert find.options == ToolOptions(
+        timeout_s=3, cancellable=True, confirm=True, filler="One moment, I look that up."
+    )
+    assert tool(many_words).options == ToolOptions()
+
+
+def many_words(day: str) -> None:
+    """Do."""
+
+
+@pytest.mark.parametrize(
+    "options", [{"timeout_s": 0}, {"timeout_s": 121}, {"filler": ""}, {"confirms": True}]
+)
+def test_an_option_that_cannot_be_is_refused_when_the_tool_is_made(options) -> None:
+    (name,) = options
+    with pytest.raises(ConfigError, match=f"'many_words' cannot be used: the option {name}"):
+        tool(**options)(many_words)
+
+
+async def leave() -> None:
+    """Leave."""
+    raise SystemExit(3)
+
+
+async def give_up() -> None:
+    """Give up."""
+    raise asyncio.CancelledError
+
+
+def leave_in_a_thread() -> None:
+    """Leave."""
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize("function", [leave, give_up, leave_in_a_thread])
+async def test_a_tool_that_would_end_more_than_itself_has_failed(function) -> None:
+    with pytest.raises(ToolFailed):
+        await asyncio.wait_for(tool(function).invoke("", CONTEXT), timeout=5)
+
+
+async def test_a_call_that_is_cancelled_from_outside_is_cancelled() -> None:
+    begun = asyncio.Event()
+
+    @tool
+    async def wait() -> None:
+        """Wait."""
+        begun.set()
+        await asyncio.Event().wait()
+
+    call = asyncio.create_task(wait.invoke("", CONTEXT))
+    await asyncio.wait_for(begun.wait(), timeout=5)
+    call.cancel()
+    await asyncio.wait({call}, timeout=5)
+    assert call.cancelled()

@@ -161,7 +161,8 @@ async def converse(client: rt.Client, dialer: rt.WebSocketDialer) -> list[str]:
     """Hold one session with the user's own transport and logger."""
     log: rt.Logger = logging.getLogger("user")
     lines: list[str] = []
-    async with client.connect(model="m", timeout_s=5, dialer=dialer, logger=log) as conn:
+    connecting: rt.Connecting = client.connect(model="m", timeout_s=5, dialer=dialer, logger=log)
+    async with connecting as conn:
         assert_type(conn, rt.Conn)
         for event in EVENTS:
             await conn.send_message(event, timeout_s=5)
@@ -188,7 +189,11 @@ async def handle(conn: rt.Conn) -> rt.RealtimeError | None:
     def now(event: rt.ServerEvent) -> None:
         describe(event)
 
-    async with rt.ConnHandler(conn, later, now, logger=rt.StdLogger()) as handler:
+    both: list[rt.ServerEventHandler] = [later, now]
+    handler = rt.ConnHandler(conn, *both, logger=rt.StdLogger())
+    handler.start()
+    await handler.stop()
+    async with rt.ConnHandler(conn, *both) as handler:
         return await handler.err()
 
 
@@ -202,11 +207,40 @@ async def rest(client: rt.Client) -> None:
     await client.rest.reject_call("rtc", status_code=486)
     await client.rest.refer_call("rtc", "tel:+1")
     await client.rest.hangup_call("rtc")
-    event = rt.verify_webhook(b"{}", {}, "whsec_", now=0.0)
-    call = event.incoming_call
-    if call is not None:
-        assert_type(call.header("From"), str | None)
+    calls: rt.Rest = rt.Rest(client.config, timeout_s=5)
+    prepared: rt.CreateSessionResponse = await calls.create_session(SESSION)
+    assert_type(prepared.session, rt.Session)
     await rt.http_do("https://example.com", {}, method="GET", headers={}, timeout_s=1)
+
+
+def ringing(body: bytes, headers: Mapping[str, str]) -> list[rt.SipHeader]:
+    """Take an incoming call out of a webhook."""
+    try:
+        event: rt.WebhookEvent = rt.verify_webhook(body, headers, "whsec_", now=0.0)
+    except rt.WebhookSignatureError:
+        return []
+    call: rt.IncomingCall | None = event.incoming_call
+    if call is None:
+        return []
+    assert_type(call.header("From"), str | None)
+    return call.sip_headers
+
+
+def addresses(credentials: rt.Credentials, target: rt.Target) -> list[str]:
+    """Ask the dialects themselves."""
+    dialects: list[rt.Dialect] = [rt.GA, rt.BETA, rt.AZURE_GA, rt.AZURE_PREVIEW]
+    base = "wss://acme.example.com"
+    return [d.url(base, target) for d in dialects if d.headers(credentials)]
+
+
+async def transports(dialer: rt.WebsocketsDialer) -> rt.Conn:
+    """Put a connection together by hand."""
+    patient = rt.WebsocketsDialer(rt.WebsocketsOptions(ping_timeout_s=60, close_timeout_s=1))
+    kept: list[rt.WebSocketDialer] = [rt.default_dialer(), patient]
+    kept.append(rt.MemoryDialer(rt.MemoryTransport.pair()[0]))
+    opened: rt.WebsocketsConn = await dialer.dial("ws://127.0.0.1:1", {})
+    options = rt.ConnOptions(dialect=rt.GA, strict=False, send_timeout_s=1)
+    return rt.Conn(opened, options, logger=rt.NopLogger())
 
 
 def configurations() -> list[rt.ClientConfig]:
@@ -246,6 +280,10 @@ def errors(error: rt.RealtimeError) -> str:
             return f"{status} {error.request_id} {error.retry_after_s}"
         case rt.UnsupportedParameter(param=param):
             return param
+        case rt.UnsupportedMessageType() | rt.SessionMismatch():
+            return str(error)
+        case rt.ServerRejected(code=code, event_id=event_id):
+            return f"{code} {event_id}"
         case rt.RealtimeProtocolError(event_type=kind, field=field):
             return f"{kind} {field}"
         case rt.DeadlineExceeded() | rt.RequestError() | rt.PermanentError():

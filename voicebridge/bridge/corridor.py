@@ -21,8 +21,11 @@ MOST_HELD = 500
 LONGEST_GAP_MS = 5000
 """A longer jump of the carrier's clock is not a gap in speech; so much of it is filled."""
 
-IDLE_TICK_S = 0.3
+IDLE_TICK_S = 0.5
 """How often the corridor looks whether the carrier still sends."""
+
+IDLE_TICKS = 2
+"""After so many ticks without a frame, silence is put in its place."""
 
 LATE_TICK_S = 0.1
 """A tick that comes later than this says that we were late, not the carrier."""
@@ -41,24 +44,25 @@ class Corridor:
 
     def __init__(self, ear: Ear | None = None) -> None:
         self.filled_ms = 0
-        """How much silence was put in place of frames that did not come."""
+        """How much silence stands in place of frames that did not come."""
         self.muted = False
         """Whether the model hears silence in place of the caller, in step with the clock."""
         self._ear = ear
         self._model: Model | None = None
         self._held: deque[str] | None = deque(maxlen=MOST_HELD)
         self._next_ms = -1
-        self._frames = self._frames_at_tick = 0
+        self._frames = self._frames_at_tick = self._idle_ticks = 0
 
     def hear(self, payload: str, timestamp_ms: int) -> None:
         """Take one frame, stamped by the carrier's clock."""
-        if timestamp_ms - self._next_ms >= FRAME_MS and self._next_ms >= 0:
-            self._fill(timestamp_ms - self._next_ms)
-        self._next_ms = timestamp_ms + _duration_ms(payload)
+        duration_ms = _duration_ms(payload)
         self._frames += 1
         if self._ear is not None:
             self._ear.hear(payload)
-        self._pass_on(_silence(_duration_ms(payload)) if self.muted else payload)
+        if timestamp_ms != self._next_ms and self._off_beat(payload, timestamp_ms):
+            return
+        self._next_ms += duration_ms
+        self._pass_on(_silence(duration_ms) if self.muted else payload)
 
     def open(self, model: Model) -> None:
         """Open the valve: what was kept goes first."""
@@ -72,13 +76,36 @@ class Corridor:
         self._model = self._held = None
 
     def tick(self, late_s: float) -> None:
-        """Fill in silence if the carrier has sent nothing since the last tick.
+        """Fill in silence while the carrier sends nothing.
 
         ``late_s`` is how late the tick comes: if it is, frames may just not have been read.
         """
-        if self._frames == self._frames_at_tick and self._frames and late_s < LATE_TICK_S:
-            self._fill(round(IDLE_TICK_S * 1000))
-        self._frames_at_tick = self._frames
+        if self._frames != self._frames_at_tick or not self._frames or late_s >= LATE_TICK_S:
+            self._idle_ticks, self._frames_at_tick = 0, self._frames
+            return
+        self._idle_ticks += 1
+        if self._idle_ticks >= IDLE_TICKS:
+            ticks = IDLE_TICKS if self._idle_ticks == IDLE_TICKS else 1
+            self._fill(round(ticks * IDLE_TICK_S * 1000))
+
+    def _off_beat(self, payload: str, timestamp_ms: int) -> bool:
+        """Set the clock right by a frame that does not follow the last; True if it is dropped.
+
+        Frames that were late, not lost, find the model's clock ahead by what was filled in: silent
+        ones are left out until it is right again.
+        """
+        ahead_ms = self._next_ms - timestamp_ms
+        if self._next_ms < 0 or ahead_ms > LONGEST_GAP_MS:
+            self._next_ms = timestamp_ms
+        elif ahead_ms <= -FRAME_MS:
+            self._fill(-ahead_ms)
+            self._next_ms = timestamp_ms
+        elif ahead_ms >= FRAME_MS and payload == _SILENT_PAYLOAD:
+            self.filled_ms -= FRAME_MS
+            return True
+        elif abs(ahead_ms) < FRAME_MS:
+            self._next_ms = timestamp_ms
+        return False
 
     def _fill(self, gap_ms: int) -> None:
         gap_ms = min(gap_ms, LONGEST_GAP_MS)
@@ -95,6 +122,9 @@ class Corridor:
 
 def _silence(duration_ms: int) -> str:
     return base64.b64encode(silence(ms_to_bytes(duration_ms))).decode("ascii")
+
+
+_SILENT_PAYLOAD = _silence(FRAME_MS)
 
 
 def _duration_ms(payload: str) -> int:

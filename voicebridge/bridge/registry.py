@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import structlog
 
@@ -23,12 +24,20 @@ REMEMBERED = 10_000
 """How many ended calls are remembered for the carrier's question of what comes next."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a call's stream ended, and the number to which the caller is to be connected now."""
+
+    reason: EndReason
+    dial_next: str | None = None
+
+
 class CallRegistry:
     """Live and ended calls by the carrier's id of the call."""
 
     def __init__(self) -> None:
         self._live: dict[str, CallRunner] = {}
-        self._ended: OrderedDict[str, EndReason] = OrderedDict()
+        self._ended: OrderedDict[str, Ended] = OrderedDict()
         self._empty = asyncio.Event()
         self._empty.set()
         self._told: set[str] = set()
@@ -42,34 +51,60 @@ class CallRegistry:
         self._live[call_id] = runner
         self._empty.clear()
 
-    def closed(self, call_id: str, reason: EndReason) -> None:
-        """Take note of how a call ended."""
-        self._live.pop(call_id, None)
-        self._ended[call_id] = reason
+    def closed(
+        self,
+        call_id: str,
+        reason: EndReason,
+        *,
+        dial_next: str | None = None,
+        runner: CallRunner | None = None,
+    ) -> None:
+        """Take note of how a call ended.
+
+        ``runner`` tells apart streams of one call: the call may have a new one by now.
+        """
+        if runner is None or self._live.get(call_id) is runner:
+            self._live.pop(call_id, None)
+        self._ended[call_id] = Ended(reason, dial_next)
+        self._ended.move_to_end(call_id)
         while len(self._ended) > REMEMBERED:
             self._told.discard(self._ended.popitem(last=False)[0])
         if not self._live:
             self._empty.set()
 
-    def is_live(self, call_id: str) -> bool:
-        """Tell whether a call goes on."""
-        return call_id in self._live
+    def live(self, call_id: str) -> CallRunner | None:
+        """Return the runner of a call that goes on."""
+        runner = self._live.get(call_id)
+        return runner if runner is not None and runner.ended is None else None
 
-    def how_ended(self, call_id: str) -> EndReason | None:
+    def is_live(self, call_id: str) -> bool:
+        """Tell whether a call goes on; its legs may still be closing when it does not."""
+        return self.live(call_id) is not None
+
+    def how_ended(self, call_id: str) -> Ended | None:
         """Tell how a call ended; None for one that goes on or was never here.
 
         The carrier may ask while the call's legs are still being closed.
         """
         runner = self._live.get(call_id)
-        return runner.ended if runner else self._ended.get(call_id)
+        if runner is None:
+            return self._ended.get(call_id)
+        return Ended(runner.ended, runner.dial_next) if runner.ended else None
 
-    def tell_next(self, call_id: str) -> EndReason | None:
-        """Answer the carrier's question of what comes next: how the call ended."""
-        reason = self.how_ended(call_id)
-        if reason is not None:
+    def tell_next(self, call_id: str) -> Ended | None:
+        """Answer the carrier's question of what comes next: how the call ended.
+
+        It asks when the stream is over. So a call that we believe to go on has lost its stream.
+        """
+        if runner := self.live(call_id):
+            runner.feed(
+                ev.StreamEnded(EndReason.CARRIER_LOST, "the carrier asks what comes after the call")
+            )
+        ended = self.how_ended(call_id)
+        if ended is not None:
             self._told.add(call_id)
             self._telling.set()
-        return reason
+        return ended
 
     async def drain(self, grace_s: float, goodbye_s: float) -> None:
         """Let calls end by themselves for a while, then ask those left to, then end them.
@@ -88,7 +123,8 @@ class CallRegistry:
             log.info("carrier_did_not_ask", calls=len(leaving - self._told))
 
     def _must_tell(self, call_id: str) -> bool:
-        return call_id not in self._told and self.how_ended(call_id) not in _GONE
+        ended = self.how_ended(call_id)
+        return call_id not in self._told and (ended is None or ended.reason not in _GONE)
 
     async def _end_all(self, grace_s: float, goodbye_s: float) -> None:
         steps: tuple[tuple[float, ev.Event], ...] = (

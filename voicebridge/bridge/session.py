@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from pydantic import SecretStr
 
 from voicebridge.errors import SessionMismatch
+from voicebridge.personas.hosted_mcp import HostedMcpServer
 from voicebridge.personas.persona import Persona, SemanticVad
+from voicebridge.personas.references import filled_in
 from voicebridge.realtime import (
     Audio,
     AudioFormat,
@@ -13,6 +17,7 @@ from voicebridge.realtime import (
     AudioOutput,
     AudioTranscription,
     FunctionTool,
+    McpTool,
     NoiseReduction,
     Session,
 )
@@ -21,11 +26,17 @@ from voicebridge.realtime import ServerVad as WireServerVad
 from voicebridge.tools.tool import Tool
 
 
-def session_for(persona: Persona, tools: Sequence[Tool], *, server_answers: bool) -> Session:
+def session_for(
+    persona: Persona,
+    tools: Sequence[Tool],
+    *,
+    server_answers: bool,
+    secrets: Mapping[str, SecretStr] | None = None,
+) -> Session:
     """Write the session of a persona: telephone audio both ways, so that nothing is transcoded.
 
     ``server_answers``: whether the server itself stops its response when the caller speaks and
-    makes the next one; otherwise we do both.
+    makes the next one; otherwise we do both. ``secrets`` are what the persona refers to.
     """
     heard = AudioInput(
         format=AudioFormat.G711_ULAW,
@@ -44,9 +55,25 @@ def session_for(persona: Persona, tools: Sequence[Tool], *, server_answers: bool
         tools=[
             FunctionTool(name=tool.name, description=tool.description, parameters=tool.parameters)
             for tool in tools
-        ],
+        ]
+        + [_hosted(server, secrets or {}) for server in persona.mcp_servers],
         tool_choice="auto",
     )
+
+
+def _hosted(server: HostedMcpServer, secrets: Mapping[str, SecretStr]) -> McpTool:
+    """Write an MCP server, whose tools are allow-listed: nobody could approve calls in time."""
+    hosted = McpTool(
+        server_label=server.label,
+        server_url=server.url,
+        allowed_tools=list(server.tools),
+        require_approval="never",
+    )
+    if server.description:
+        hosted.server_description = server.description
+    if server.authorization:
+        hosted.authorization = filled_in(server.authorization, secrets)
+    return hosted
 
 
 def _turn_detection(persona: Persona, server_answers: bool) -> WireServerVad | WireSemanticVad:

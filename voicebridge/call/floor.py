@@ -194,8 +194,7 @@ class Floor:
                 case Step.DISCARD:
                     out.append(self._correction.delete(self.turn.item_id))
                 case Step.ANSWER:
-                    out += self.responses.release(now, server_answers=False)
-                    out += self.responses.request(now)
+                    out += self.responses.answer(now)
                 case Step.RELEASE:
                     out += self.responses.release(now, server_answers=server_answers)
         return out

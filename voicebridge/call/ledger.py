@@ -59,6 +59,10 @@ class Ledger:
         """Tell whether any item waits to be settled."""
         return bool(self._items)
 
+    def items(self) -> set[str]:
+        """Return the items that wait to be settled."""
+        return set(self._items)
+
     def responses(self) -> set[str]:
         """Return the responses whose items wait to be settled."""
         return {item.response_id for item in self._items.values()}

@@ -10,11 +10,19 @@ from voicebridge.call.playhead import Playhead
 MARK_EVERY_BYTES = 200 * BYTES_PER_MS
 """The stretch of audio between two marks: five a second."""
 
+FIRST_MARK_BYTES = 60 * BYTES_PER_MS
+"""Where the first mark of a run stands: soon, since only then is it known when the run began to
+play; not sooner, since what lies before it must outlast the network's jitter."""
+
+LEAST_STRETCH_BYTES = 100 * BYTES_PER_MS
+"""Within a run marks are never closer than this: ten a second."""
+
 
 class Outflow:
     """Sends a line, run by run.
 
-    A *run* is audio that plays without a gap of ours: a mark opens it and one stands behind it.
+    A *run* is audio that plays without a gap of ours: a mark opens it, one stands soon
+    after and one at its end. Where the model is slower than the ear, the run is opened again.
 
     ``lead_ms`` bounds how much may lie unheard at the carrier; None sends all at once.
     ``keep_bytes`` of what was heard stay on the line.
@@ -25,7 +33,7 @@ class Outflow:
         """The last round trip to the carrier and back, as far as it was measured."""
         self._line, self._lead_ms, self._keep = line, lead_ms, keep_bytes
         self._run_open = self._run_complete = False
-        self._next_mark = 0
+        self._last_mark = self._next_mark = 0
 
     def more_to_come(self) -> None:
         """Say that the run goes on."""
@@ -47,19 +55,26 @@ class Outflow:
         while playhead.sent < until:
             if not self._run_open:
                 out.append(do.SendMark(playhead.mark(at_ms, opens=True)))
-                self._run_open, self._next_mark = True, playhead.sent + MARK_EVERY_BYTES
+                self._run_open, self._last_mark = True, playhead.sent
+                self._next_mark = playhead.sent + FIRST_MARK_BYTES
+            elif heard >= playhead.sent >= self._last_mark + LEAST_STRETCH_BYTES:
+                out.append(self._mark(playhead, at_ms, opens=True))
             stop = min(until, self._next_mark)
             out.append(do.SendAudio(self._line.read(playhead.sent, stop)))
             playhead.sent = stop
             if stop == self._next_mark:
-                out.append(do.SendMark(playhead.mark(at_ms)))
-                self._next_mark += MARK_EVERY_BYTES
+                out.append(self._mark(playhead, at_ms))
         if self._run_complete and self._run_open and playhead.sent == self._line.end:
-            if playhead.sent != self._next_mark - MARK_EVERY_BYTES:
-                out.append(do.SendMark(playhead.mark(at_ms)))
+            if playhead.sent != self._last_mark:
+                out.append(self._mark(playhead, at_ms))
             self._run_open = False
         self._forget(playhead.sent, heard)
         return out
+
+    def _mark(self, playhead: Playhead, at_ms: int, *, opens: bool = False) -> do.Command:
+        self._last_mark = playhead.sent
+        self._next_mark = playhead.sent + MARK_EVERY_BYTES
+        return do.SendMark(playhead.mark(at_ms, opens=opens))
 
     def _until(self, sent: int, heard: int) -> int:
         """Tell how far the line may be sent.

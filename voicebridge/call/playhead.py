@@ -9,7 +9,10 @@ time, it never passes the first mark that has not come back. An underrun at the 
 never counted as heard.
 
 A run of audio that begins at an empty queue opens with a mark of its own: it comes back at once,
-and tells when the run began to play.
+and tells when the run can have begun to play. One soon behind it tells when it did.
+
+A clear returns the marks it jumps over, all at the moment at which it takes effect. The first mark
+of a closed generation that comes too early to have been played tells that moment.
 
 Two kinds of carrier break the rule and are found out. One never echoes: a mark that is overdue by
 a second is given up, and the clock alone is trusted. One echoes at once: an echo that comes sooner
@@ -52,6 +55,7 @@ class Playhead:
         "_serial",
         "estimated",
         "generation",
+        "returned_ms",
         "rtt_ms",
         "sent",
     )
@@ -63,6 +67,8 @@ class Playhead:
         """Marks that were given up or came back sooner than they could have been reached."""
         self.rtt_ms: int | None = None
         """How long the last opening mark took to come back from an empty queue."""
+        self.returned_ms: int | None = None
+        """When a clear returned the first mark that it jumped over."""
         self._anchor = position
         self._anchor_ms: int | None = None
         self._marks: deque[_Mark] = deque()
@@ -103,11 +109,17 @@ class Playhead:
         tolerance_ms = 0 if self._closed else EARLY_TOLERANCE_MS
         if at_ms < self._due_ms(mark) - tolerance_ms:
             self.estimated += not self._closed
+            if self._closed and self.returned_ms is None:
+                self.returned_ms = at_ms
             return True
         if mark.opens:
             self.rtt_ms = max(0, at_ms - self._due_ms(mark))
         self._anchor, self._anchor_ms = mark.position, at_ms
         return True
+
+    def heard_at_clear(self, at_ms: int) -> int:
+        """Tell what was played when the clear took effect: at the latest at ``at_ms``."""
+        return self.heard(at_ms if self.returned_ms is None else min(at_ms, self.returned_ms))
 
     def heard(self, at_ms: int) -> int:
         """Tell the position up to which the line has been played at a carrier time."""

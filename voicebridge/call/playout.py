@@ -73,6 +73,7 @@ class Playout:
     def push(self, response_id: str, item_id: str, content_index: int, audio: bytes) -> bool:
         """Lay a chunk of an item on the line; False if its response was cut and it came late."""
         if response_id in self._dropped:
+            self._stops.too_late(item_id, content_index, len(audio))
             return False
         self._ledger.add(response_id, item_id, content_index, self._line.lay(audio))
         self._outflow.more_to_come()

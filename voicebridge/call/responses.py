@@ -77,6 +77,11 @@ class Responses:
         self._held = False
         return self._pay(now)
 
+    def answer(self, now: float) -> list[do.Command]:
+        """End the hold and ask for one response to the caller, whatever else was owed."""
+        self._held = False
+        return self.request(now)
+
     def created(self, response_id: str) -> None:
         """Take note of a response, whoever asked for it: it satisfies what was owed."""
         self.active = response_id

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from voicebridge.call.ledger import Ledger, Settled
+from voicebridge.audio.format import whole_ms
+from voicebridge.call.ledger import Ledger, Settled, Verdict
 from voicebridge.call.playhead import Playhead
 
 
@@ -35,6 +36,7 @@ class Stops:
         self.estimated = 0
         self._cuts: deque[Stop] = deque()
         self._settled: list[Settled] = []
+        self._known: set[str] = set()
 
     @property
     def settling(self) -> bool:
@@ -49,12 +51,20 @@ class Stops:
 
     def cut(self, stop: Stop) -> None:
         """Settle the items of a stop, as soon as it is known what was heard."""
+        self._known |= stop.ledger.items()
         if self.pause is stop:
             self.pause = None
         if stop.heard is None:
             self._cuts.append(stop)
         else:
             self._settled += stop.ledger.settle(stop.heard)
+
+    def too_late(self, item_id: str, content_index: int, size_bytes: int) -> None:
+        """Take note of audio that came behind its cut: an item that begins so is never heard."""
+        if item_id not in self._known:
+            self._known.add(item_id)
+            length_ms = whole_ms(size_bytes)
+            self._settled.append(Settled(item_id, content_index, Verdict.NONE, 0, length_ms))
 
     def echoed(self, name: str, at_ms: int) -> None:
         """Take in a mark that came back, played or returned or a probe."""
@@ -63,7 +73,7 @@ class Stops:
         while any(cut.probe == name for cut in self._cuts):
             self._settle_first(at_ms)
         if self.pause and self.pause.probe == name and self.pause.heard is None:
-            self.pause.heard = self.pause.playhead.heard(at_ms)
+            self.pause.heard = self.pause.playhead.heard_at_clear(at_ms)
 
     def expire(self, at_ms: int, rtt_ms: int) -> None:
         """Settle what is still open, each as if its clear had taken one round trip."""
@@ -72,7 +82,7 @@ class Stops:
             self._settle_first(min(at_ms, self._cuts[0].asked_at_ms + rtt_ms))
         if (pause := self.pause) and pause.heard is None:
             self.estimated += 1
-            pause.heard = pause.playhead.heard(min(at_ms, pause.asked_at_ms + rtt_ms))
+            pause.heard = pause.playhead.heard_at_clear(min(at_ms, pause.asked_at_ms + rtt_ms))
 
     def take_settled(self) -> list[Settled]:
         """Return the items settled since the last call."""
@@ -81,4 +91,4 @@ class Stops:
 
     def _settle_first(self, effect_ms: int) -> None:
         cut = self._cuts.popleft()
-        self._settled += cut.ledger.settle(cut.playhead.heard(effect_ms))
+        self._settled += cut.ledger.settle(cut.playhead.heard_at_clear(effect_ms))

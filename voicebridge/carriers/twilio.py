@@ -139,15 +139,19 @@ def _quoted(text: str) -> str:
 # --- TwiML (sections 1 and 9) -----------------------------------------------------------------
 
 
-def twiml_connect(stream_url: str, parameters: Mapping[str, str], after_url: str) -> str:
+def twiml_connect(
+    stream_url: str, parameters: Mapping[str, str], after_url: str, status_url: str | None = None
+) -> str:
     """Write the answer that connects a call to our media stream.
 
     ``stream_url`` is an absolute websocket URL without a query, which the carrier would strip.
     The redirect behind it is the tail: whatever ends the stream, the caller gets a next step.
+    ``status_url`` is told when the stream starts, stops and fails.
     """
     response = ElementTree.Element("Response")
+    told = {"statusCallback": status_url, "statusCallbackMethod": "POST"} if status_url else {}
     stream = ElementTree.SubElement(
-        ElementTree.SubElement(response, "Connect"), "Stream", {"url": stream_url}
+        ElementTree.SubElement(response, "Connect"), "Stream", {"url": stream_url, **told}
     )
     for name, value in parameters.items():
         ElementTree.SubElement(stream, "Parameter", {"name": name, "value": value})
@@ -158,9 +162,30 @@ def twiml_connect(stream_url: str, parameters: Mapping[str, str], after_url: str
 def twiml_hang_up(say: str | None = None) -> str:
     """Write the answer that ends a call, after a sentence if there is one to say."""
     response = ElementTree.Element("Response")
-    if say:
-        ElementTree.SubElement(response, "Say").text = say
+    _say(response, say)
     ElementTree.SubElement(response, "Hangup")
+    return _document(response)
+
+
+def twiml_dial(
+    number: str,
+    *,
+    say: str | None = None,
+    caller_id: str | None = None,
+    action_url: str | None = None,
+    timeout_s: int = 20,
+) -> str:
+    """Write the answer that connects the caller to a number, after a sentence if there is one.
+
+    ``caller_id`` is a number of the account's own; ``action_url`` is asked what comes next, with
+    how the dialling went (section 9).
+    """
+    response = ElementTree.Element("Response")
+    _say(response, say)
+    wanted = {"callerId": caller_id, "action": action_url, "timeout": str(timeout_s)}
+    told = {name: value for name, value in wanted.items() if value}
+    dial = ElementTree.SubElement(response, "Dial", told)
+    ElementTree.SubElement(dial, "Number").text = number
     return _document(response)
 
 
@@ -169,6 +194,11 @@ def twiml_busy() -> str:
     response = ElementTree.Element("Response")
     ElementTree.SubElement(response, "Reject", {"reason": "busy"})
     return _document(response)
+
+
+def _say(response: ElementTree.Element, words: str | None) -> None:
+    if words:
+        ElementTree.SubElement(response, "Say").text = words
 
 
 def _document(response: ElementTree.Element) -> str:

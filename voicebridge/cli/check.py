@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from voicebridge.cli.table import can_show
 from voicebridge.errors import ConfigError
-from voicebridge.personas.loader import folder_errors, persona_files, repeated_numbers
+from voicebridge.personas.layers import load_persona
+from voicebridge.personas.loader import (
+    folder_errors,
+    load_routing,
+    part_files,
+    persona_files,
+    repeated_numbers,
+)
 from voicebridge.personas.persona import Persona
+from voicebridge.personas.routing import ROUTING_FILE
 from voicebridge.personas.yaml_faults import did_you_mean
-from voicebridge.personas.yaml_lines import load_model, place_of
-from voicebridge.settings import FILE_NAME, Settings, load_settings
+from voicebridge.personas.yaml_lines import place_of
+from voicebridge.settings import FILE_NAME, Settings, load_settings, referred_variables
+from voicebridge.tools.loading import load_tools
 from voicebridge.tools.registry import ToolRegistry
 
 ENVIRONMENT = "environment"
@@ -52,13 +61,15 @@ def run_check(config_dir: Path, environ: Mapping[str, str] | None, out: TextIO) 
     """
     report = _Report()
     settings = _check_settings(config_dir, environ, report)
-    personas = _check_personas(config_dir / "personas", report)
+    tools = _check_tool_files(config_dir, settings, report)
+    personas = _check_personas(config_dir / "personas", tools, report)
     if settings is not None:
         _check_default(config_dir, settings.default_persona, personas, report)
+    _check_routing(config_dir, personas, report)
     _check_rehearsals(config_dir, personas, report)
     if settings is not None:
         report.well(ENVIRONMENT, _missing(settings))
-    yes, no = _marks(out)
+    yes, no = ("✓", "✗") if can_show(out, "✓✗") else ("ok  ", "FAIL")
     for line in [*report.lines(yes, no), "", _next_step(config_dir, settings, report)]:
         print(line, file=out)
     return 1 if report.errors else 0
@@ -83,29 +94,63 @@ def _check_settings(
 def _missing(settings: Settings) -> str:
     present = (settings.openai_api_key, settings.twilio_auth_token, settings.public_url)
     missing = [name for name, value in zip(_VARIABLES, present, strict=True) if not value]
+    referred = referred_variables(settings.config_dir)
+    missing += [name for name in referred if name not in settings.tool_secrets]
     return f"not set: {', '.join(missing)}" if missing else "all set"
 
 
-def _check_personas(directory: Path, report: _Report) -> dict[str, Persona | None]:
+def _check_tool_files(config_dir: Path, settings: Settings | None, report: _Report) -> ToolRegistry:
+    """Return the tools that can be loaded."""
+    plugins = settings.tools.plugins if settings else []
+    loaded = load_tools(config_dir, plugins, settings.tool_secrets if settings else {})
+    for file, note in loaded.notes.items():
+        report.well(file, note)
+    named = {f"tools.plugins[{index}]": index for index in range(len(plugins))}
+    for error in loaded.errors:
+        if error.key in named and error.file is None:
+            file = config_dir / FILE_NAME
+            line = place_of(file, "tools", "plugins", named[error.key])
+            report.wrong(file, ConfigError(error.message, file=file, line=line, key=error.key))
+        else:
+            report.wrong(error.file or config_dir, error)
+    return loaded.registry
+
+
+def _check_personas(
+    directory: Path, tools: ToolRegistry, report: _Report
+) -> dict[str, Persona | None]:
     """Return the personas by name; None for one whose file is wrong."""
     for fault in folder_errors(directory):
         report.wrong(fault.file or directory, fault)
-    tools = ToolRegistry.with_builtins()
     personas: dict[str, Persona | None] = {}
+    parts: list[Path] = []
     for file in persona_files(directory):
         personas[file.stem] = None
         try:
-            persona = load_model(file, Persona)
+            loaded = load_persona(file, directory)
         except ConfigError as error:
             report.wrong(file, error)
             continue
-        personas[file.stem] = persona
+        persona = personas[file.stem] = loaded.persona
+        parts += loaded.files
         report.well(file, ", ".join((persona.name, *persona.numbers)))
         _check_tools(file, persona, tools, report)
-    loaded = {stem: persona for stem, persona in personas.items() if persona is not None}
-    for fault in repeated_numbers(directory, loaded):
+    for file in part_files(directory):
+        report.well(file, "a part of others" if file in parts else "extended by none")
+    usable = {stem: persona for stem, persona in personas.items() if persona is not None}
+    for fault in repeated_numbers(directory, usable):
         report.wrong(fault.file or directory, fault)
     return personas
+
+
+def _check_routing(config_dir: Path, personas: Mapping[str, object], report: _Report) -> None:
+    file = config_dir / ROUTING_FILE
+    if not file.exists():
+        return
+    routing, errors = load_routing(file, personas)
+    report.well(file, f"{len(routing.rules)} rules, {routing.time_zone}")
+    for error in errors:
+        report.wrong(file, error)
 
 
 def _check_tools(file: Path, persona: Persona, tools: ToolRegistry, report: _Report) -> None:
@@ -154,14 +199,3 @@ def _next_step(config_dir: Path, settings: Settings | None, report: _Report) -> 
         f"All can be used. Next: `voicebridge rehearse --config {config_dir}` plays a call on this "
         "machine;\nfor calls from a real number set TWILIO_AUTH_TOKEN and VOICEBRIDGE_PUBLIC_URL."
     )
-
-
-def _marks(out: TextIO) -> tuple[str, str]:
-    """Choose marks that ``out`` can show, and let it replace any other sign that it cannot."""
-    if isinstance(out, io.TextIOWrapper):
-        out.reconfigure(errors="replace")
-    try:
-        "✓✗".encode(out.encoding or "utf-8")
-    except UnicodeEncodeError:
-        return "ok  ", "FAIL"
-    return "✓", "✗"

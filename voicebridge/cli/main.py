@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voicebridge import __version__
+from voicebridge.cli.desk import add_config, add_desk
+from voicebridge.cli.tools_arguments import add_tools
 from voicebridge.errors import ConfigError, VoicebridgeError
 
 EXIT_CONFIG = 2
@@ -40,17 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_rehearse(commands.add_parser("rehearse", help="play a complete call on this machine"))
     _add_serve(commands.add_parser("serve", help="answer real calls"))
     _add_check(commands.add_parser("check", help="validate settings, personas and rehearsals"))
+    add_desk(commands)
+    add_tools(commands.add_parser("tools", help="list the tools; try one outside a call"))
     return parser
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=Path("config"),
-        metavar="DIR",
-        help="the folder of voicebridge.yaml and personas/ (default: config)",
-    )
 
 
 def _add_rehearse(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +58,7 @@ def _add_rehearse(parser: argparse.ArgumentParser) -> None:
         default="opening-hours",
         help="a file of config/rehearsals, without its ending (default: opening-hours)",
     )
-    _add_config(parser)
+    add_config(parser)
     parser.add_argument(
         "--caller", type=Path, metavar="WAV", help="play this recording as the caller"
     )
@@ -96,7 +90,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "Answers calls. With OPENAI_API_KEY the agent is OpenAI's realtime model; without, an "
         "embedded one with a local voice. With TWILIO_AUTH_TOKEN every request is checked."
     )
-    _add_config(parser)
+    add_config(parser)
     parser.add_argument("--host", help="the address to listen on (default: server.host)")
     parser.add_argument("--port", type=int, help="the port (default: server.port)")
     parser.add_argument(

@@ -22,7 +22,7 @@ from voicebridge.rehearsal.voice import Voice
 from voicebridge.rehearsal.wav import read_caller
 from voicebridge.server.running import load_switchboard, running_bridge
 from voicebridge.server.webhooks import VOICE_PATH
-from voicebridge.settings import Settings, load_settings
+from voicebridge.settings import Settings, load_settings, tool_secrets
 
 AUTH_TOKEN = "rehearsal-auth-token"  # noqa: S105 - both ends are ours and live for one call
 API_KEY = "rehearsal-api-key"
@@ -131,6 +131,8 @@ def _settings(rehearsal: Rehearsal, scenario: Scenario, model_url: str) -> Setti
         update={
             "public_url": None,
             "default_persona": scenario.persona,
+            # A tool works in a rehearsal as it does in a call.
+            "tool_secrets": tool_secrets(rehearsal.config_dir),
             "server": settings.server.model_copy(update=local),
             "realtime": settings.realtime.model_copy(update={"dialect": scenario.dialect}),
             "records": settings.records.model_copy(update={"directory": rehearsal.out}),

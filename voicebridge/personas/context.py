@@ -82,10 +82,13 @@ class PersonaContext:
         return values
 
     @staticmethod
-    def longest(kinds: Mapping[str, Kind], *, flag: bool) -> dict[str, Value]:
+    def longest(
+        kinds: Mapping[str, Kind], facts: Mapping[str, str], *, flag: bool
+    ) -> dict[str, Value]:
         """Return values as long as they can be, to try out how long a text can become."""
         longest: dict[Kind, Value] = {"text": "W" * MAX_CHARACTERS, "number": 9999, "flag": flag}
-        return {name: longest[kind] for name, kind in kinds.items()}
+        values = {name: longest[kind] for name, kind in kinds.items()}
+        return values | {f"facts.{name}": fact for name, fact in facts.items()}
 
 
 def _hour(now: datetime) -> dict[str, Value]:

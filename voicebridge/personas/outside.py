@@ -10,7 +10,7 @@ MAX_CHARACTERS: Final = 200
 
 # What could open or close a fence, a tag, a quotation or a template.
 _PLAIN: Final = str.maketrans({"<": "(", ">": ")", "{": "(", "}": ")", "`": "'", '"': "'"})
-_RUN: Final = re.compile(r"([^\w\s])\1{2,}")
+_RUN: Final = re.compile(r"([^\w\s]|_)\1{2,}")
 
 
 def as_data(text: str) -> str:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from voicebridge.errors import ConfigError
 from voicebridge.personas.business import Business
 from voicebridge.personas.context import PersonaContext, variable_kinds
+from voicebridge.personas.hosted_mcp import HostedMcpServer
 from voicebridge.personas.numbers import PhoneNumber
 from voicebridge.personas.template import Value, check, has_variables, render
 from voicebridge.personas.template_check import TemplateFault
@@ -212,9 +213,7 @@ class Persona(BaseModel):
         min_length=1,
         description="The model's voice; marin and cedar are made for speech over a line.",
     )
-    model: str = Field(
-        default="gpt-realtime-2.1", min_length=1, description="The realtime model."
-    )
+    model: str = Field(default="gpt-realtime-2.1", min_length=1, description="The realtime model.")
     speed: float | None = Field(
         default=None,
         ge=0.25,
@@ -236,6 +235,10 @@ class Persona(BaseModel):
     tools: tuple[str, ...] = Field(
         default=(),
         description="The tools it may use: by name, or your own as package.module:function.",
+    )
+    mcp_servers: tuple[HostedMcpServer, ...] = Field(
+        default=(),
+        description="MCP servers whose tools the realtime server calls by itself.",
     )
     turn_detection: TurnDetection = Field(
         default=ServerVad(), description="How the server tells that the caller has finished."
@@ -282,7 +285,7 @@ class Persona(BaseModel):
             try:
                 check(text, kinds)
                 for flag in (True, False):
-                    render(text, PersonaContext.longest(kinds, flag=flag))
+                    render(text, PersonaContext.longest(kinds, self.facts, flag=flag))
             except TemplateFault as fault:
                 raise FaultAt(path, str(fault)) from None
         return self

@@ -25,5 +25,5 @@ def names_in(*texts: str) -> tuple[str, ...]:
 
 
 def filled_in(text: str, secrets: Mapping[str, SecretStr]) -> str:
-    """Return ``text`` with each reference replaced by its secret; raises KeyError for a missing one."""
+    """Return ``text`` with the secrets in place; raises KeyError for one that is missing."""
     return _REFERENCE.sub(lambda match: secrets[match[1]].get_secret_value(), text)

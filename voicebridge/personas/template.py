@@ -9,7 +9,7 @@ call, unless it becomes too long.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, TypeVar
 
@@ -17,7 +17,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from voicebridge.personas.template_check import FILTERS, TemplateFault, Kind, check_nodes, variable
+from voicebridge.personas.template_check import FILTERS, Kind, TemplateFault, check_nodes, variable
 
 MAX_CHARACTERS: Final = 64 * 1024
 
@@ -93,21 +93,25 @@ def _understood(read: Callable[[], T]) -> T:
         return read()
     except TemplateSyntaxError as error:
         message = str(error.message).rstrip(".")
-        raise TemplateFault(f"not a template: {message} (line {error.lineno} of the text)") from None
+        raise TemplateFault(
+            f"not a template: {message} (line {error.lineno} of the text)"
+        ) from None
     except (RecursionError, SyntaxError, ValueError, OverflowError, MemoryError):
-        raise TemplateFault("not a template: an expression is nested too deep, or too large") from None
+        raise TemplateFault(
+            "not a template: an expression is nested too deep, or too large"
+        ) from None
 
 
 class _Flat(NodeTransformer):
     """Let every variable be looked up by its full name, so that no attribute is ever read."""
 
-    def visit_Name(self, node: nodes.Name) -> nodes.Node:
+    def visit_Name(self, node: nodes.Name) -> nodes.Node:  # noqa: N802 - as jinja2 names it
         return _lookup(node)
 
-    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802 - as jinja2 names it
         return _lookup(node)
 
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802 - as jinja2 names it
         return _lookup(node)
 
 

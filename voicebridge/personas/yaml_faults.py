@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from voicebridge.personas.yaml_nodes import Fault, Path_, Place
 
+
 class FaultAt(ValueError):
     """Raised by a model's own check, to tell at which of its keys the fault is."""
 

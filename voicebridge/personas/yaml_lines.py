@@ -42,7 +42,11 @@ def load_model(path: Path, model: type[M], *, advise: Advice = _no_advice) -> M:
     asked about each unknown key and may answer with a message of its own in place of
     "unknown key …".
     """
-    document = _read(path)
+    return model_of(path, read_file(path)[0], model, advise=advise)
+
+
+def model_of(path: Path, document: Document, model: type[M], *, advise: Advice = _no_advice) -> M:
+    """Validate what the file at ``path`` says; see ``load_model``."""
     if not isinstance(document.data, dict):
         message = "the file is empty" if document.data is None else "this is not a mapping"
         names = ", ".join(model.model_fields)
@@ -59,7 +63,7 @@ def place_of(path: Path, *keys: str | int) -> int | None:
 
     None where the file has no such key; raises ConfigError when the file is not YAML at all.
     """
-    place = _read(path).places.get(keys)
+    place = read_file(path)[0].places.get(keys)
     return place.line if place else None
 
 
@@ -72,25 +76,31 @@ def join_errors(errors: Sequence[ConfigError]) -> ConfigError:
 
 def raise_faults(path: Path, faults: Iterable[Fault]) -> NoReturn:
     """Raise one ConfigError for ``faults`` in the order of the file; at most MAX_TOLD are told."""
-    ordered = sorted(faults, key=lambda fault: _order(fault.place))
+    ordered = sorted(faults, key=lambda fault: _order(path, fault.place))
     errors = [_error(path, fault) for fault in ordered[:MAX_TOLD]]
     if len(ordered) > MAX_TOLD:
         errors.append(ConfigError(f"and {len(ordered) - MAX_TOLD} more", file=path))
     raise join_errors(errors)
 
 
-def _order(place: Place | None) -> tuple[int, int]:
-    return (place.line, place.column) if place else (0, 0)
+def _order(path: Path, place: Place | None) -> tuple[str, int, int]:
+    """Tell the faults of the file itself first, then those of the files that it extends."""
+    if place is None:
+        return "", 0, 0
+    elsewhere = place.file is not None and place.file != path
+    return str(place.file) if elsewhere else "", place.line, place.column
 
 
 def _error(path: Path, fault: Fault) -> ConfigError:
     column = f" (column {fault.place.column})" if fault.place else ""
     line = fault.place.line if fault.place else None
     key = key_path(fault.path) or None
-    return ConfigError(fault.message + column, file=path, line=line, key=key)
+    file = fault.place and fault.place.file
+    return ConfigError(fault.message + column, file=file or path, line=line, key=key)
 
 
-def _read(path: Path) -> Document:
+def read_file(path: Path) -> tuple[Document, bytes]:
+    """Read the YAML file at ``path``: what it says, and its bytes; raises ConfigError."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -102,7 +112,7 @@ def _read(path: Path) -> Document:
     if len(raw) > MAX_BYTES:
         raise ConfigError(f"is larger than {MAX_BYTES // 1024} KiB", file=path)
     try:
-        return read_document(raw.decode("utf-8-sig"))
+        return read_document(raw.decode("utf-8-sig")), raw
     except UnicodeDecodeError as error:
         before = raw[: error.start]
         place = Place(before.count(b"\n") + 1, len(before) - before.rfind(b"\n"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
@@ -24,10 +25,14 @@ Path_: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Tell where something stands in a file; both count from 1."""
+    """Tell where something stands in a file; both count from 1.
+
+    ``file`` is None where there is only one that it can be.
+    """
 
     line: int
     column: int
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

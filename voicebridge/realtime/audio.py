@@ -5,11 +5,11 @@ OpenAI Realtime, sections 2.3 and 4.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Discriminator, Tag
 
-from voicebridge.realtime.enums import AudioFormat
+from voicebridge.realtime.enums import FORMAT_TYPES, AudioFormat
 from voicebridge.realtime.wire import (
     Bool,
     Int,
@@ -31,20 +31,14 @@ class AudioFormatObject(WireModel):
 Format: TypeAlias = AudioFormatObject | str
 """An ``AudioFormat`` by its neutral name, or a GA format object; both dialects take either."""
 
-_NEUTRAL: Final = {
-    "audio/pcm": AudioFormat.PCM16,
-    "audio/pcmu": AudioFormat.G711_ULAW,
-    "audio/pcma": AudioFormat.G711_ALAW,
-}
-
 
 def neutral_format(value: Format | None) -> AudioFormat | str | None:
     """Name a format neutrally: an ``AudioFormat``, another server's own name, or None."""
     name = value.type if isinstance(value, AudioFormatObject) else value
     if name is None:
         return None
-    if name in _NEUTRAL:
-        return _NEUTRAL[name]
+    if name in FORMAT_TYPES:
+        return FORMAT_TYPES[name]
     return AudioFormat(name) if name in set(AudioFormat) else name
 
 

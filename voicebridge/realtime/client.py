@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
-from types import TracebackType
 from typing import Any, Final
 
 from voicebridge.realtime.codec import unmarshal_server_event
@@ -126,12 +125,7 @@ class Connecting:
         self._conn = await self._open()
         return self._conn
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         """Close it."""
         await self._conn.close()
 

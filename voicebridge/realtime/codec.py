@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from voicebridge.realtime.client_events import ClientEvent
@@ -14,10 +11,9 @@ from voicebridge.realtime.server_events import (
     SERVER_EVENTS,
     ResponseOutputAudioDeltaEvent,
     ServerEvent,
-    ServerEventBase,
     UnknownEvent,
 )
-from voicebridge.realtime.wire import FROM_WIRE, JsonObject, to_wire
+from voicebridge.realtime.wire import JsonObject, from_wire, to_wire
 
 _DELTA_FIELDS = frozenset(
     {"type", "event_id", "response_id", "item_id", "output_index", "content_index", "delta"}
@@ -53,7 +49,7 @@ def unmarshal_server_event(data: bytes | str, dialect: Dialect = GA) -> ServerEv
     model = SERVER_EVENTS.get(event["type"])
     if model is None:
         return UnknownEvent(kind, raw)
-    return _validated(model, event)
+    return from_wire(model, event, event_type=event["type"])
 
 
 def marshal_server_event(event: ServerEvent, dialect: Dialect = GA) -> bytes:
@@ -130,28 +126,3 @@ def _audio_delta_to_wire(event: ResponseOutputAudioDeltaEvent) -> JsonObject:
     if event.event_id is None:
         del wire["event_id"]
     return wire
-
-
-def _validated(model: type[ServerEventBase], event: JsonObject) -> ServerEventBase:
-    try:
-        return model.model_validate(event, context=FROM_WIRE)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = _place(first["loc"], event)
-        kind = event["type"]
-        raise RealtimeProtocolError(
-            f"{kind}: {field}: {first['msg']}", event_type=kind, field=field
-        ) from None
-
-
-def _place(loc: tuple[int | str, ...], value: Any) -> str:
-    """Name the faulty field as the wire has it, without the names of the union members tried."""
-    path = ""
-    for step in loc:
-        if isinstance(value, dict) and step in value:
-            path, value = f"{path}.{step}", value[step]
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-            path, value = f"{path}[{step}]", value[step]
-        elif isinstance(value, dict) and step == loc[-1]:
-            path = f"{path}.{step}"  # a required field that is missing
-    return path.removeprefix(".")

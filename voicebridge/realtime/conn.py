@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii
-from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from voicebridge.realtime.client_events import ClientEvent
@@ -150,12 +149,7 @@ class Conn:
         """Give the connection itself; it is open already."""
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         """Close."""
         await self.close()
 

@@ -65,6 +65,14 @@ class AudioFormat(StrEnum):
     G711_ALAW = "g711_alaw"
 
 
+FORMAT_TYPES: Final = {
+    "audio/pcm": AudioFormat.PCM16,
+    "audio/pcmu": AudioFormat.G711_ULAW,
+    "audio/pcma": AudioFormat.G711_ALAW,
+}
+"""GA's types of format objects, by their neutral names."""
+
+
 class Modality(StrEnum):
     """What a response is made of. GA takes one of them; audio always brings its transcript."""
 

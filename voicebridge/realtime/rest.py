@@ -6,20 +6,16 @@ OpenAI Realtime, sections 1.2 and 1.3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote
-
-from pydantic import BaseModel, ValidationError
 
 from voicebridge.realtime.client_events import SessionUpdateEvent
 from voicebridge.realtime.codec import client_event_to_wire
 from voicebridge.realtime.config import ClientConfig
-from voicebridge.realtime.errors import RealtimeProtocolError, UnsupportedParameter
+from voicebridge.realtime.errors import UnsupportedParameter
 from voicebridge.realtime.http import HTTP_TIMEOUT_S, http_do
 from voicebridge.realtime.session import ClientSecret, Session, TranscriptionSession
-from voicebridge.realtime.wire import FROM_WIRE, JsonObject
-
-M = TypeVar("M", bound=BaseModel)
+from voicebridge.realtime.wire import JsonObject, M, from_wire
 
 DEFAULT_SECRET_LIFE_S: Final = 600
 DECLINED: Final = 603
@@ -106,10 +102,4 @@ def _call(call_id: str, action: str) -> str:
 
 
 def _read(model: type[M], value: Any) -> M:
-    try:
-        return model.model_validate(value, context=FROM_WIRE)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(step) for step in first["loc"])
-        message = f"not a {model.__name__} in the reply: {field}: {first['msg']}"
-        raise RealtimeProtocolError(message, field=field) from None
+    return from_wire(model, value, f"not a {model.__name__} in the reply")

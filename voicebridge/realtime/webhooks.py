@@ -13,11 +13,11 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_core import from_json
 
 from voicebridge.realtime.errors import RealtimeProtocolError, WebhookSignatureError
-from voicebridge.realtime.wire import FROM_WIRE, Int, JsonObject, WireModel
+from voicebridge.realtime.wire import Int, JsonObject, WireModel, from_wire
 
 TOLERANCE_S: Final = 300.0
 INCOMING_CALL: Final = "realtime.call.incoming"
@@ -59,10 +59,7 @@ class WebhookEvent(WireModel):
         """The call, if this tells of one. Raises ``RealtimeProtocolError`` for half a call."""
         if self.type != INCOMING_CALL:
             return None
-        try:
-            return IncomingCall.model_validate(self.data, context=FROM_WIRE)
-        except ValidationError as error:
-            raise _malformed(error, self.type) from None
+        return from_wire(IncomingCall, self.data, event_type=self.type)
 
 
 def verify_webhook(
@@ -120,15 +117,4 @@ def _event(body: bytes, webhook_id: str) -> WebhookEvent:
         raise RealtimeProtocolError(f"the webhook is not JSON: {error}") from error
     if not isinstance(parsed, dict):
         raise RealtimeProtocolError("the webhook is not a JSON object")
-    try:
-        return WebhookEvent.model_validate({**parsed, "webhook_id": webhook_id}, context=FROM_WIRE)
-    except ValidationError as error:
-        raise _malformed(error, None) from None
-
-
-def _malformed(error: ValidationError, kind: str | None) -> RealtimeProtocolError:
-    first = error.errors(include_url=False, include_input=False)[0]
-    field = ".".join(str(step) for step in first["loc"])
-    return RealtimeProtocolError(
-        f"{kind or 'webhook'}: {field}: {first['msg']}", event_type=kind, field=field
-    )
+    return from_wire(WebhookEvent, {**parsed, "webhook_id": webhook_id}, "webhook")

@@ -7,15 +7,29 @@ was set to None is written as null: the API tells the two apart (OpenAI Realtime
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StrictBool, StrictFloat, StrictInt
+from pydantic import (
+    AllowInfNan,
+    BaseModel,
+    ConfigDict,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+)
+
+from voicebridge.realtime.errors import RealtimeProtocolError
+
+M = TypeVar("M", bound=BaseModel)
 
 JsonObject: TypeAlias = dict[str, Any]
 Int: TypeAlias = StrictInt
 Bool: TypeAlias = StrictBool
-Number: TypeAlias = StrictInt | StrictFloat
-"""Whole numbers stay whole, so that what was read is written back the same."""
+Number: TypeAlias = StrictInt | Annotated[StrictFloat, AllowInfNan(False)]
+"""Whole numbers stay whole, so that what was read is written back the same; what is too large for
+a float is no number, since JSON has no word for it.
+"""
 
 WIRE: Final = ConfigDict(extra="allow", ser_json_inf_nan="null", protected_namespaces=())
 
@@ -68,6 +82,34 @@ def field_of(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
 
 
+def from_wire(model: type[M], value: Any, what: str = "", *, event_type: str | None = None) -> M:
+    """Read an object that a server sent.
+
+    Raises ``RealtimeProtocolError``, which names the faulty field after ``what`` was read: the
+    event's type, unless it is given.
+    """
+    try:
+        return model.model_validate(value, context=FROM_WIRE)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = _place(first["loc"], value)
+        message = f"{what or event_type}: {field}: {first['msg']}"
+        raise RealtimeProtocolError(message, event_type=event_type, field=field) from None
+
+
 def to_wire(model: BaseModel) -> JsonObject:
     """Turn a model into JSON types, with only the fields that were set."""
     return model.model_dump(mode="json", exclude_unset=True)
+
+
+def _place(loc: tuple[int | str, ...], value: Any) -> str:
+    """Name the faulty field as the wire has it, without the names of the union members tried."""
+    path = ""
+    for step in loc:
+        if isinstance(value, dict) and step in value:
+            path, value = f"{path}.{step}", value[step]
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            path, value = f"{path}[{step}]", value[step]
+        elif isinstance(value, dict) and step == loc[-1]:
+            path = f"{path}.{step}"  # a required field that is missing
+    return path.removeprefix(".")

@@ -5,7 +5,7 @@ Times within a call are milliseconds of the carrier's clock; ``started_at`` is t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -47,9 +47,15 @@ class CallRecord:
     """Heard positions told by the clock because the carrier's marks were missing or untrue."""
     ended: EndReason | None = None
     duration_s: float = 0.0
+    persona_version: str = ""
+    """The short hash of the files that the persona was made of."""
+    keeps_words: bool = True
+    """Whether what was said, and what went into tools and came out of them, may be kept."""
 
     def note(self, note: do.Note) -> None:
-        """Take in one note of the call."""
+        """Take in one note of the call; without its words where these are not kept."""
+        if not self.keeps_words:
+            note = _wordless(note)
         match note:
             case do.NoteAgentSpoke():
                 self._agent_spoke(note)
@@ -76,6 +82,7 @@ class CallRecord:
         return {
             "call_id": self.call_id,
             "persona": self.persona,
+            "persona_version": self.persona_version,
             "caller": self.caller,
             "called": self.called,
             "started_at": self.started_at.isoformat(),
@@ -121,6 +128,19 @@ class CallRecord:
                 spoken.text = note.text or spoken.text
                 return
         self.spoken.append(Spoken("caller", note.item_id, note.at_ms, note.text))
+
+
+def _wordless(note: do.Note) -> do.Note:
+    """Keep of a note that something was said or done, and when, but not the words."""
+    match note:
+        case do.NoteAgentSpoke():
+            return replace(note, heard="", unheard="")
+        case do.NoteCallerSpoke():
+            return replace(note, text="")
+        case do.NoteTool():
+            return replace(note, arguments="", output="")
+        case _:
+            return note
 
 
 def _spoken(spoken: Spoken) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from voicebridge.rehearsal.load_phone import LoadPhone
 LATE_P99_MS = 3.0
 """A generator whose hundredth tick comes later than this measures itself."""
 
+HELD_UP_PERCENT = 5.0
+"""A bridge that waited this much of the time for its core shares it with something else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -47,6 +50,8 @@ class LoadFigures:
     cpu_ms: float
     """Processor time of the bridge for one call and second."""
     generator_cpu_percent: float
+    held_up_percent: float
+    """How much of the time the bridge was ready to run and something else had its core."""
     late_ms: Spread
     idle_kb: int
     memory_kb_per_call: float
@@ -75,12 +80,19 @@ class LoadFigures:
             return f"the generator was late: p99 {self.late_ms.p99:.1f} ms"
         if not (self.late_ms.count and self.up_ms.count and self.down_ms.count):
             return "nothing came through"
+        if self.held_up_percent > HELD_UP_PERCENT:
+            return f"something else held the bridge's core for {self.held_up_percent:.0f} %"
         return ""
 
     @property
     def whole(self) -> bool:
         """Whether every byte came once, unchanged and in order, and every call to its end."""
         return not (self.lost or self.repeated or self.swapped or self.altered or self.broken)
+
+    def bearable(self, p99_ms: float) -> bool:
+        """Whether a run that counts lost nothing and kept the delay under a bound."""
+        slowest = max(self.up_ms.p99, self.down_ms.p99)
+        return not self.void and self.whole and slowest < p99_ms
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
@@ -92,6 +104,11 @@ def figures_from(values: dict[str, Any]) -> LoadFigures:
     spreads = ("late_ms", "up_ms", "down_ms", "set_up_ms", "clear_ms")
     read = {name: value for name, value in values.items() if name != "void"}
     return LoadFigures(**{**read, **{name: Spread(**read[name]) for name in spreads}})
+
+
+def settled_runs(runs: Sequence[LoadFigures]) -> list[LoadFigures]:
+    """Return the runs that count."""
+    return [run for run in runs if not run.void]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from typing import Any
 from voicebridge.rehearsal.load_figures import LoadFigures, Spread, damage, together
 from voicebridge.rehearsal.load_model import Exchange, LoadModel
 from voicebridge.rehearsal.load_phone import LoadPhone
-from voicebridge.rehearsal.load_process import cpu_s, memory_kb
+from voicebridge.rehearsal.load_process import cpu_s, memory_kb, waited_s
 
 HOST = "127.0.0.1"
 SLOTS = 20
@@ -97,9 +97,11 @@ async def measure(order: Order, exchange: Exchange) -> LoadFigures:
     _measure_from(exchange, monotonic_ns())
     generator.measuring = True
     begun, spent, own = monotonic(), cpu_s(order.pid), cpu_s(os.getpid())
+    waited = waited_s(order.pid)
     await asyncio.sleep(order.seconds)
     window_s = monotonic() - begun
     spent, own = cpu_s(order.pid) - spent, cpu_s(os.getpid()) - own
+    waited = waited_s(order.pid) - waited
     generator.measuring = False
     _measure_from(exchange, 1 << 62)
     filled = 160 * sum(session.heard.filled for session in exchange.sessions)
@@ -116,6 +118,7 @@ async def measure(order: Order, exchange: Exchange) -> LoadFigures:
         window_s=round(window_s, 2),
         cpu_ms=round(1000 * spent / order.calls / window_s, 3),
         generator_cpu_percent=round(100 * own / window_s, 1),
+        held_up_percent=round(100 * waited / window_s, 1),
         late_ms=Spread.of(generator.late_ms),
         idle_kb=order.idle_kb,
         memory_kb_per_call=round(grown_kb / order.calls, 1),

@@ -27,6 +27,12 @@ def cpu_s(pid: int) -> float:
     return total / _TICKS_PER_S
 
 
+def waited_s(pid: int) -> float:
+    """Return how long a process's main thread was ready to run and had no core, in seconds."""
+    fields = _read(pid, "schedstat").split()
+    return int(fields[1]) / 1e9 if len(fields) > 1 else 0.0
+
+
 def memory_kb(pid: int) -> int:
     """Return what a process tree holds in memory, in kilobytes; shared pages count by share."""
     total = 0

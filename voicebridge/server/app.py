@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from voicebridge.server.after import after_stream, dial_done
 from voicebridge.server.health import healthz, readyz
 from voicebridge.server.keys import GUARD, SWITCHBOARD
 from voicebridge.server.media import media
+from voicebridge.server.paths import AFTER_PATH, DIAL_DONE_PATH, MEDIA_PATH, VOICE_PATH
 from voicebridge.server.security import RequestGuard
 from voicebridge.server.switchboard import Switchboard
-from voicebridge.server.webhooks import AFTER_PATH, MEDIA_PATH, VOICE_PATH, after_stream, voice
+from voicebridge.server.webhooks import voice
 
 MOST_FORM_BYTES = 64 * 1024
 
@@ -25,6 +27,7 @@ def create_app(switchboard: Switchboard) -> web.Application:
     )
     app.router.add_post(VOICE_PATH, voice)
     app.router.add_post(AFTER_PATH, after_stream)
+    app.router.add_post(DIAL_DONE_PATH, dial_done)
     app.router.add_get(MEDIA_PATH, media)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)

@@ -17,7 +17,7 @@ async def healthz(request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """Answer whether a further call would be taken: 200, or 503."""
     switchboard = request.app[SWITCHBOARD]
-    ready = switchboard.ready
+    ready = switchboard.has_line_for()
     body = {
         "status": "ready" if ready else "busy",
         "calls": len(switchboard.calls),

@@ -11,8 +11,8 @@ from voicebridge.bridge.socket import TextSocket
 from voicebridge.carriers import twilio
 from voicebridge.carriers.base import Connected, Started
 from voicebridge.errors import CarrierError, CarrierProtocolError, SignatureError
+from voicebridge.server.expected import Expected
 from voicebridge.server.keys import GUARD, SWITCHBOARD
-from voicebridge.server.security import Expected
 from voicebridge.server.switchboard import Switchboard
 
 log = structlog.get_logger(__name__)
@@ -102,7 +102,7 @@ async def _await_start(socket: TextSocket, within_s: float) -> Started:
 
 def _expected(switchboard: Switchboard, started: Started, *, checked: bool) -> Expected:
     """Find the call that a stream belongs to, by the token that our answer gave it."""
-    if not switchboard.ready:
+    if not switchboard.has_line_for(started.call_id):
         raise CarrierError(f"call {started.call_id}: other calls have taken the lines meanwhile")
     token = started.parameters.get("token", "")
     expected = switchboard.tokens.spend(token, started.call_id)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
 from voicebridge.errors import ConfigError
-from voicebridge.personas.loader import PersonaBook, load_personas
+from voicebridge.personas.library import PersonaLibrary
+from voicebridge.personas.loader import PersonaBook
+from voicebridge.personas.persona import Persona
+from voicebridge.personas.routing import ROUTING_FILE
 from voicebridge.realtime import Client, ClientConfig
 from voicebridge.server.app import create_app
 from voicebridge.server.switchboard import Switchboard
 from voicebridge.settings import Settings
+from voicebridge.tools.loading import tools_of
 from voicebridge.tools.registry import ToolRegistry
 
 SHUTDOWN_WITHIN_S = 5.0
@@ -29,19 +34,45 @@ class RunningBridge:
 
 def load_switchboard(settings: Settings) -> Switchboard:
     """Load personas and tools and make a switchboard of them; raises ``ConfigError``."""
-    personas = load_personas(settings.config_dir / "personas", settings.default_persona)
-    return Switchboard(settings, personas, _tools(personas), _client(settings))
+    tools = tools_of(settings.config_dir, settings.tools.plugins, settings.tool_secrets)
+    library = PersonaLibrary(
+        settings.config_dir / "personas",
+        settings.default_persona,
+        routing=settings.config_dir / ROUTING_FILE,
+        accept=partial(_check_tools, settings, tools),
+    )
+    return Switchboard(settings, library, tools, client_for(settings))
 
 
-def _tools(personas: PersonaBook) -> ToolRegistry:
-    """Make sure before the first call that every tool a persona names is there."""
-    tools = ToolRegistry.with_builtins()
-    for persona in personas.values():
-        tools.for_persona(persona.tools)
-    return tools
+def _check_tools(settings: Settings, tools: ToolRegistry, personas: PersonaBook) -> None:
+    """Make sure before the next call that every tool a persona names is there, and set up."""
+    for stem, persona in personas.items():
+        try:
+            _check_set_up(settings, tools, persona)
+        except ConfigError as error:
+            raise ConfigError(error.message, file=f"{stem}.yaml", key=error.key) from error
 
 
-def _client(settings: Settings) -> Client:
+def _check_set_up(settings: Settings, tools: ToolRegistry, persona: Persona) -> None:
+    for _, error in tools.errors_of(persona.tools):
+        raise error
+    for name, variables in tools.missing(persona.tools).items():
+        raise ConfigError(f"the tool '{name}' needs {_not_set(variables)}", key="tools")
+    if persona.mcp_servers and settings.realtime.dialect == "beta":
+        raise ConfigError("the beta dialect knows no MCP servers", key="mcp_servers")
+    for server in persona.mcp_servers:
+        missing = [name for name in server.variables if name not in settings.tool_secrets]
+        if missing:
+            words = f"the server '{server.label}' needs {_not_set(missing)}"
+            raise ConfigError(words, key="mcp_servers")
+
+
+def _not_set(variables: Iterable[str]) -> str:
+    return f"{', '.join(variables)}, which the environment does not have"
+
+
+def client_for(settings: Settings) -> Client:
+    """Make the client that dials the realtime server of the settings."""
     key = settings.openai_api_key
     return Client(
         ClientConfig(
@@ -71,7 +102,9 @@ async def running_bridge(switchboard: Switchboard) -> AsyncIterator[RunningBridg
                 key="server.port",
             ) from None
         port = runner.addresses[0][1]
-        yield RunningBridge(f"http://{wanted.host}:{port}", switchboard)
-        await switchboard.drain()
+        async with switchboard.tools.running():
+            yield RunningBridge(f"http://{wanted.host}:{port}", switchboard)
+            await switchboard.drain()
     finally:
+        await switchboard.close()
         await runner.cleanup()

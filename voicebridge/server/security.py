@@ -7,26 +7,16 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from aiohttp import web
 
 from voicebridge.carriers import twilio
 from voicebridge.errors import SignatureError
+from voicebridge.server.expected import Expected
 
 TOKEN_LIFE_S = 60.0
 MOST_TOKENS = 10_000
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A call that was answered and whose stream is still to come."""
-
-    call_id: str
-    persona: str
-    caller: str
-    called: str
 
 
 class StreamTokens:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -21,19 +23,25 @@ from voicebridge.bridge.socket import TextSocket
 from voicebridge.bridge.tool_runner import ToolRunner
 from voicebridge.call.call import Call, CallConfig
 from voicebridge.call.reasons import EndReason
-from voicebridge.call.tool_calls import ToolRules
+from voicebridge.call.tool_calls import ToolManners, ToolRules
 from voicebridge.carriers import twilio
 from voicebridge.carriers.base import Started
+from voicebridge.errors import ConfigError
 from voicebridge.log import call_scope
+from voicebridge.personas.context import PersonaContext
+from voicebridge.personas.library import PersonaLibrary
 from voicebridge.personas.loader import PersonaBook
-from voicebridge.personas.persona import Persona
+from voicebridge.personas.persona import Fallback, Persona
 from voicebridge.realtime import Client
 from voicebridge.records.record import CallRecord
 from voicebridge.records.store import RecordStore
-from voicebridge.server.security import Expected, StreamTokens
+from voicebridge.server.early_dial import EarlyDials
+from voicebridge.server.expected import Expected, Prepared
+from voicebridge.server.security import StreamTokens
 from voicebridge.settings import Settings
 from voicebridge.tools.context import CallContext
 from voicebridge.tools.registry import ToolRegistry
+from voicebridge.tools.tool import Tool
 
 log = structlog.get_logger(__name__)
 
@@ -45,19 +53,54 @@ class Switchboard:
     """Everything that calls of this process share."""
 
     def __init__(
-        self, settings: Settings, personas: PersonaBook, tools: ToolRegistry, client: Client
+        self, settings: Settings, library: PersonaLibrary, tools: ToolRegistry, client: Client
     ) -> None:
-        self.settings, self.personas = settings, personas
+        self.settings, self._library = settings, library
         self.calls = CallRegistry()
         self.tokens = StreamTokens()
-        self._tools, self._client = tools, client
+        self.tools, self._client = tools, client
         self._store = RecordStore(settings.records.directory)
+        self._early = EarlyDials()
         self._draining = False
 
     @property
+    def personas(self) -> PersonaBook:
+        """The personas as they were last taken up."""
+        return self._library.book
+
+    async def take_up_personas(self) -> PersonaBook:
+        """Return the personas as they are now, for a call that begins."""
+        return await asyncio.to_thread(self._library.current)
+
+    @property
     def ready(self) -> bool:
-        """Whether a further call would be taken."""
+        """Whether a further stream may come in: fewer run than there are lines."""
         return not self._draining and len(self.calls) < self.settings.server.max_calls
+
+    def has_line_for(self, call_id: str = "") -> bool:
+        """Tell whether a call can be answered; one that was answered has its line kept a while."""
+        kept = len(self._early) - (call_id in self._early)
+        return self.ready and len(self.calls) + kept < self.settings.server.max_calls
+
+    def expect(self, expected: Expected) -> str | None:
+        """Await a call's stream and dial its model already now; returns the stream's token.
+
+        None if its persona cannot be used for this call, which the log tells.
+        """
+        try:
+            prepared = self._prepare(expected)
+        except ConfigError as error:  # words that became too long for this one call
+            log.error("persona_unusable", error=str(error))  # noqa: TRY400 - a file, not a bug
+            return None
+        model = self._early.start(expected.call_id, partial(self._dial, prepared.persona))
+        return self.tokens.mint(replace(expected, prepared=prepared, model=model))
+
+    def fallback_of(self, expected: Expected) -> Fallback | None:
+        """Return what becomes of a caller whom the agent cannot serve."""
+        try:
+            return self._prepare(expected).persona.fallback
+        except ConfigError:
+            return None
 
     async def run_call(self, socket: TextSocket, started: Started, expected: Expected) -> EndReason:
         """Run one call on a stream that has started; returns when it is over and recorded."""
@@ -67,18 +110,27 @@ class Switchboard:
     async def _run_call(
         self, socket: TextSocket, started: Started, expected: Expected
     ) -> EndReason:
-        persona = self.personas.named(expected.persona)
+        try:
+            prepared = expected.prepared or self._prepare(expected)
+        except ConfigError as error:
+            log.error("persona_unusable", error=str(error))  # noqa: TRY400 - a file, not a bug
+            self.calls.closed(started.call_id, EndReason.BRIDGE_FAULT)
+            return EndReason.BRIDGE_FAULT
+        persona = prepared.persona
         record = CallRecord(
             call_id=started.call_id,
-            persona=expected.persona,
+            persona=prepared.name,
             caller=expected.caller,
             called=expected.called,
             started_at=datetime.now(UTC),
+            persona_version=prepared.version,
+            keeps_words=persona.keep.transcript,
         )
+        early = self._early.claim(started.call_id, expected.model)
         runner = CallRunner(
-            Call(_config(persona)),
+            Call(_config(persona, self.tools.for_persona(persona.tools))),
             CarrierLeg(socket, twilio, started),
-            partial(self._dial, persona),
+            early or partial(self._dial, persona),
             record,
             partial(self._tool_runner, persona, expected),
         )
@@ -90,21 +142,45 @@ class Switchboard:
         finally:
             record.close(reason, time.monotonic() - begun)
             await self._save(record)
-            self.calls.closed(started.call_id, reason)
+            dial_next = runner.dial_next if reason is EndReason.TRANSFERRED else None
+            self.calls.closed(started.call_id, reason, dial_next=dial_next, runner=runner)
             log.info("call_ended", reason=str(reason), duration_s=round(record.duration_s, 1))
         return reason
 
     async def drain(self) -> None:
         """Take no further calls and let those that run come to their end."""
         self._draining = True
+        await self._early.close()
         await self.calls.drain(self.settings.server.shutdown_grace_s, GOODBYE_WITHIN_S)
 
+    async def close(self) -> None:
+        """Let go of what may still be open."""
+        await self._early.close()
+
+    def _prepare(self, expected: Expected) -> Prepared:
+        """Fill in the words of a call's persona; raises ``ConfigError`` if they become too long."""
+        book, name = self.personas, expected.persona
+        if name not in book:  # its file may have been removed since the call was answered
+            name = book.default_name
+        context = PersonaContext(
+            caller=expected.caller,
+            called=expected.called,
+            now=datetime.now(UTC),
+            params=expected.params,
+        )
+        return Prepared(name, book.version_of(name), book[name].rendered(context))
+
     async def _dial(self, persona: Persona) -> ModelLeg:
-        tools = self._tools.for_persona(persona.tools)
+        tools = self.tools.for_persona(persona.tools)
         return await ModelLeg.dial(
             self._client,
             self.settings.realtime.model or persona.model,
-            session_for(persona, tools, server_answers=not manners_for(persona).ours),
+            session_for(
+                persona,
+                tools,
+                server_answers=not manners_for(persona).ours,
+                secrets=self.settings.tool_secrets,
+            ),
             timeout_s=self.settings.realtime.connect_timeout_s,
         )
 
@@ -118,7 +194,7 @@ class Switchboard:
             business=persona.business,
             facts=persona.facts,
         )
-        tools = {tool.name: tool for tool in self._tools.for_persona(persona.tools)}
+        tools = {tool.name: tool for tool in self.tools.for_persona(persona.tools)}
         return ToolRunner(tools, context, runner.feed)
 
     async def _save(self, record: CallRecord) -> None:
@@ -128,7 +204,7 @@ class Switchboard:
             log.error("record_not_saved", error=str(error))  # noqa: TRY400 - the disk, not a bug
 
 
-def _config(persona: Persona) -> CallConfig:
+def _config(persona: Persona, tools: Iterable[Tool]) -> CallConfig:
     limits = persona.limits
     return CallConfig(
         greeting=greeting_instructions(persona),
@@ -137,5 +213,13 @@ def _config(persona: Persona) -> CallConfig:
         max_duration_s=limits.max_duration_s,
         silence_s=limits.silence_s,
         goodbye_s=limits.goodbye_s,
-        tools=ToolRules(timeout_s=limits.tool_timeout_s),
+        tools=ToolRules(
+            timeout_s=limits.tool_timeout_s,
+            tools={
+                tool.name: ToolManners(
+                    tool.options.timeout_s, tool.options.cancellable, tool.options.confirm
+                )
+                for tool in tools
+            },
+        ),
     )

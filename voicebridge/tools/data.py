@@ -36,6 +36,17 @@ def clean(text: str) -> str:
     return _UNSEEN.sub("", _LINE_ENDS.sub("\n", text))
 
 
+def cleaned(value: Any) -> Any:
+    """Return a JSON value with every text in it clean, names included."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(name): cleaned(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [cleaned(inner) for inner in value]
+    return value
+
+
 def as_output(tool: str, result: object) -> str:
     """Write what a tool returned as one JSON value of at most MAX_OUTPUT_BYTES.
 
@@ -50,9 +61,18 @@ def as_output(tool: str, result: object) -> str:
         raw = to_json(result, inf_nan_mode="null")
         if len(raw) > MAX_OUTPUT_BYTES:
             return _cut(raw[:MAX_OUTPUT_BYTES].decode("utf-8", "ignore"), len(raw))
-        return _dumped(_cleaned(from_json(raw)))
+        return _dumped(cleaned(from_json(raw)))
     except (ValueError, TypeError, RecursionError) as error:
         raise ToolFailed(f"{tool} gave a result that cannot be written as JSON") from error
+
+
+def shortened(value: Any, most_bytes: int) -> Any:
+    """Return ``value``, or the beginning of its text if it takes more than ``most_bytes``."""
+    text = value if isinstance(value, str) else _dumped(value)
+    if len(text.encode("utf-8", "replace")) <= most_bytes:
+        return value
+    beginning = text.encode("utf-8", "replace")[:most_bytes].decode("utf-8", "ignore")
+    return {"beginning": beginning, "cut": f"cut here: more than {most_bytes} bytes"}
 
 
 def about_call(data: Mapping[str, object]) -> str:
@@ -81,7 +101,7 @@ def _short(text: str, longest: int) -> str:
 def _text(text: str) -> str:
     size = len(text.encode("utf-8", "replace"))
     if size <= MAX_OUTPUT_BYTES:
-        written = _dumped(_cleaned(_json_or_text(text)))
+        written = _dumped(cleaned(_json_or_text(text)))
         if len(written.encode()) <= MAX_OUTPUT_BYTES:
             return written
     return _cut(text[:MAX_OUTPUT_BYTES], size)
@@ -94,16 +114,6 @@ def _json_or_text(text: str) -> Any:
         return from_json(text, allow_inf_nan=False)
     except ValueError:
         return text
-
-
-def _cleaned(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {clean(name): _cleaned(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_cleaned(inner) for inner in value]
-    return value
 
 
 def _cut(text: str, size: int) -> str:

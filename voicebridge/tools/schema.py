@@ -1,14 +1,15 @@
-"""Derive from a function's signature what the model may pass, and check what it passed."""
+"""What the model may pass to a tool, and the check of what it passed."""
 
 from __future__ import annotations
 
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
+from pydantic_core import SchemaError, from_json
 
 from voicebridge.errors import ConfigError, ToolArgumentsInvalid
 from voicebridge.tools.context import CallContext
@@ -21,36 +22,57 @@ _PREFIX = "argument_"  # no name of a parameter can then clash with one of pydan
 _FAULTS_TOLD = 5
 
 
+class ArgumentReader(Protocol):
+    """Say what a tool takes from the model, and read what the model passed."""
+
+    context_name: str | None
+    """The parameter that takes the call's context, if there is one."""
+
+    schema: Mapping[str, Any]
+    """The JSON schema of the arguments, as the realtime API takes it."""
+
+    def parse(self, arguments_json: str) -> dict[str, Any]:
+        """Return the arguments by name; raises ToolArgumentsInvalid, worded for the model."""
+
+
 class Arguments:
-    """Hold the arguments that a function takes from the model."""
+    """Hold the arguments of a tool: their names, types, descriptions and defaults."""
 
     def __init__(
-        self, tool: str, function: Callable[..., Any], descriptions: Mapping[str, str]
+        self, tool: str, fields: Mapping[str, tuple[Any, Any]], context_name: str | None = None
     ) -> None:
-        """Raise ConfigError for a signature that has no JSON schema."""
-        self._tool = tool
-        hints = _hints(function)
-        fields: dict[str, Any] = {}
-        self.context_name: str | None = None
-        for name, parameter in inspect.signature(function).parameters.items():
-            if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
-                raise self._wrong(f"'{name}' must be an ordinary named parameter")
-            if name not in hints:
-                raise self._wrong(f"the parameter '{name}' needs a type hint")
-            if hints[name] is CallContext:
-                self.context_name = name
-            else:
-                fields[_PREFIX + name] = _field(name, hints[name], parameter, descriptions)
-        self.names = tuple(name.removeprefix(_PREFIX) for name in fields)
+        """Take pydantic's field definitions by name; raises ConfigError for one without schema."""
+        self._tool, self.context_name = tool, context_name
+        self.names = tuple(fields)
+        prepared: dict[str, Any] = {_PREFIX + name: field for name, field in fields.items()}
         try:
             self._model = create_model(
-                f"{function.__name__}_arguments",
+                f"{tool}_arguments",
                 __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=False),
-                **fields,
+                **prepared,
             )
-            self.schema = _simplified(self._model.model_json_schema())
-        except PydanticUserError as error:
-            raise self._wrong(f"has no JSON schema: {error.message}") from None
+            self.schema: Mapping[str, Any] = _simplified(self._model.model_json_schema())
+        except (PydanticUserError, SchemaError) as error:
+            raise unusable(tool, f"has no JSON schema: {str(error).splitlines()[0]}") from None
+
+    @classmethod
+    def of_function(
+        cls, tool: str, function: Callable[..., Any], descriptions: Mapping[str, str]
+    ) -> Arguments:
+        """Read the arguments from a signature; raises ConfigError where it has no JSON schema."""
+        hints = _hints(function)
+        fields: dict[str, tuple[Any, Any]] = {}
+        context_name = None
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+                raise unusable(tool, f"'{name}' must be an ordinary named parameter")
+            if name not in hints:
+                raise unusable(tool, f"the parameter '{name}' needs a type hint")
+            if hints[name] is CallContext:
+                context_name = name
+            else:
+                fields[name] = _field(name, hints[name], parameter, descriptions)
+        return cls(tool, fields, context_name)
 
     def parse(self, arguments_json: str) -> dict[str, Any]:
         """Return the arguments by name; raises ToolArgumentsInvalid, worded for the model."""
@@ -77,8 +99,31 @@ class Arguments:
         expected = re.sub(r"^(Input should be|Value error,) ", "", detail["msg"])
         return f"'{path}' should be {expected}"
 
-    def _wrong(self, problem: str) -> ConfigError:
-        return ConfigError(f"the tool '{self._tool}' cannot be used: {problem}")
+
+class AnyArguments:
+    """Take any JSON object; whoever gave the schema checks it."""
+
+    context_name: str | None = None
+
+    def __init__(self, tool: str, schema: Mapping[str, Any]) -> None:
+        self._tool, self.schema = tool, schema
+
+    def parse(self, arguments_json: str) -> dict[str, Any]:
+        """Return the whole object as the one argument ``arguments``."""
+        try:
+            arguments = from_json(arguments_json.strip() or "{}", allow_inf_nan=False)
+        except ValueError:
+            arguments = None
+        if not isinstance(arguments, dict):
+            raise ToolArgumentsInvalid(
+                f"The arguments of {self._tool} are not valid: they must be one JSON object."
+            )
+        return {"arguments": arguments}
+
+
+def unusable(tool: str, problem: str) -> ConfigError:
+    """Return the error of a tool that cannot be offered."""
+    return ConfigError(f"the tool '{tool}' cannot be used: {problem}")
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -12,10 +12,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from types import FrameType
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -25,7 +24,8 @@ BLOCKED_AFTER_S = 0.25
 LOOK_EVERY_S = 0.1
 
 T = TypeVar("T")
-_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Watch] = WeakKeyDictionary()
+_Running = tuple[str, Callable[..., Any]]
+_watches: dict[asyncio.AbstractEventLoop, _Watch] = {}
 
 
 async def watched(tool: str, function: Callable[..., Any], work: Awaitable[T]) -> T:
@@ -34,36 +34,40 @@ async def watched(tool: str, function: Callable[..., Any], work: Awaitable[T]) -
     ``function`` is the tool's own, by whose module work that it has started as tasks is known.
     """
     loop = asyncio.get_running_loop()
-    watch = _watches.get(loop)
-    if watch is None:
-        watch = _watches[loop] = _Watch(loop)
-    watch.began(tool, function)
+    if loop not in _watches:
+        _watches[loop] = _Watch(loop)
+    watch = _watches[loop]
+    running = (tool, function)
+    watch.running[running] += 1
     try:
-        return await _Stepped(tool, work, watch)
+        return await _Stepped(running, work, watch)
     finally:
-        watch.ended(tool, function)
+        watch.running = +(watch.running - Counter([running]))
+        if not watch.running:
+            watch.stop()
+            del _watches[loop]
 
 
 class _Stepped(Generator[Any, Any, T]):
     """Run an awaitable step by step, telling the watch whose step it is."""
 
-    def __init__(self, tool: str, work: Awaitable[T], watch: _Watch) -> None:
-        self._tool, self._watch = tool, watch
+    def __init__(self, running: _Running, work: Awaitable[T], watch: _Watch) -> None:
+        self._running, self._watch = running, watch
         self._steps: Any = work.__await__()
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self
 
     def send(self, value: Any) -> Any:
-        self._watch.stepping = self._tool
+        self._watch.stepping = self._running
         try:
-            # A future's iterator knows no send().
+            # An iterator that is no generator knows no send().
             return next(self._steps) if value is None else self._steps.send(value)
         finally:
             self._watch.stepping = None
 
     def throw(self, *error: Any) -> Any:
-        self._watch.stepping = self._tool
+        self._watch.stepping = self._running
         try:
             return self._steps.throw(*error)
         finally:
@@ -74,69 +78,56 @@ class _Stepped(Generator[Any, Any, T]):
 
 
 class _Watch:
-    """The watch over one loop; its thread lives for as long as tools run there."""
+    """The watch over one loop, from the first tool that runs there to the last."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.stepping: str | None = None
-        self._thread_id = threading.get_ident()
-        self._running: Counter[tuple[str, Callable[..., Any]]] = Counter()
-        self._idle = threading.Event()
-        self._is_closed = loop.is_closed
-        self._call_later = loop.call_later
-        self._beat_at = 0.0
-        self._beating: asyncio.TimerHandle | None = None
+        self.running: Counter[_Running] = Counter()
+        self.stepping: _Running | None = None
+        self._loop, self._loops_thread = loop, threading.get_ident()
+        self._over = threading.Event()
+        self._beat()
+        threading.Thread(target=self._look, name="tool watchdog", daemon=True).start()
 
-    def began(self, tool: str, function: Callable[..., Any]) -> None:
-        self._running[tool, function] += 1
-        if self._beating is None:
-            self._idle = threading.Event()
-            self._beat()
-            threading.Thread(
-                target=self._look, args=(self._idle,), name="tool watchdog", daemon=True
-            ).start()
-
-    def ended(self, tool: str, function: Callable[..., Any]) -> None:
-        self._running[tool, function] -= 1
-        self._running = +self._running
-        if not self._running and self._beating is not None:
-            self._beating.cancel()
-            self._beating = None
-            self._idle.set()
+    def stop(self) -> None:
+        self._beating.cancel()
+        self._over.set()
 
     def _beat(self) -> None:
         self._beat_at = time.monotonic()
-        self._beating = self._call_later(LOOK_EVERY_S, self._beat)
+        self._beating = self._loop.call_later(LOOK_EVERY_S, self._beat)
 
-    def _look(self, idle: threading.Event) -> None:
+    def _look(self) -> None:
         told = 0.0
-        while not idle.wait(LOOK_EVERY_S) and not self._is_closed():
+        while not self._over.wait(LOOK_EVERY_S) and not self._loop.is_closed():
             beat_at = self._beat_at
             blocked_s = time.monotonic() - beat_at - LOOK_EVERY_S
             if blocked_s > BLOCKED_AFTER_S and told != beat_at:
                 told = beat_at
-                self._tell(blocked_s)
+                self._tell(round(blocked_s * 1000))
 
-    def _tell(self, blocked_s: float) -> None:
-        frames = list(_frames(sys._current_frames().get(self._thread_id)))
-        tool = self.stepping or self._by_module(frames)
-        where = f"{frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else ""
-        blocked_ms = round(blocked_s * 1000)
+    def _tell(self, blocked_ms: int) -> None:
+        frames = list(_frames(sys._current_frames().get(self._loops_thread)))
+        tool, function = self.stepping or self._by_module(frames) or (None, None)
+        own = [frame for frame in frames if function and _module(frame) == function.__module__]
+        frame = next(iter(own or frames), None)
+        where = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
         if tool is None:
             log.warning("event_loop_blocked", blocked_ms=blocked_ms, where=where)
-        else:
-            advice = "make it a plain function, or await what takes long"
-            log.error(
-                "tool_blocks_event_loop", tool=tool, blocked_ms=blocked_ms, where=where, fix=advice
-            )
+            return
+        advice = "make it a plain function, or await what takes long"
+        log.error("tool_blocks_loop", tool=tool, blocked_ms=blocked_ms, where=where, remedy=advice)
 
-    def _by_module(self, frames: list[FrameType]) -> str | None:
-        """Find a tool whose module's code is running: a task that the tool has started."""
-        modules = {frame.f_globals.get("__name__") for frame in frames}
-        running = list(self._running)
-        return next((tool for tool, function in running if function.__module__ in modules), None)
+    def _by_module(self, frames: list[FrameType]) -> _Running | None:
+        """Find a tool whose module's code is running: in a task that the tool has started."""
+        modules = {_module(frame) for frame in frames}
+        return next((one for one in list(self.running) if one[1].__module__ in modules), None)
 
 
-def _frames(frame: FrameType | None) -> Generator[FrameType, None, None]:
+def _frames(frame: FrameType | None) -> Iterator[FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
+
+
+def _module(frame: FrameType) -> object:
+    return frame.f_globals.get("__name__")

@@ -155,14 +155,14 @@ async def measure(wanted: Wanted, progress: Progress) -> HearingReport:
     voice = NoiseVoice()
     with tempfile.TemporaryDirectory(prefix="voicebridge-bench-") as folder, beside(core):
         config = write_config(Path(folder), PERSONAS, max_calls=1000)
-        async with (
-            RealtimeServer(long_talk(wanted.seed), voice, api_key=API_KEY) as model,
-            served(config, model.url, core) as url,
-        ):
-            stage = _Stage(url, model, progress)
-            await _hear(stage, wanted, report)
+        async with RealtimeServer(long_talk(wanted.seed), voice, api_key=API_KEY) as model:
+            async with served(config, model.url, core) as url:
+                await _hear(_Stage(url, model, progress), wanted, report)
             if wanted.crowd:
-                await _crowd(stage, wanted, report)
+                times = Path(folder) / "times.json"
+                async with served(config, model.url, core, times) as url:
+                    await _crowd(_Stage(url, model, progress), wanted, report)
+                report.clear_ms = json.loads(times.read_text("utf-8"))
         report.estimated = _estimated(Path(folder) / "records")
     return report
 

@@ -65,11 +65,18 @@ def write_config(folder: Path, personas: dict[str, dict[str, object]], max_calls
 
 
 @asynccontextmanager
-async def served(config: Path, model_url: str, core: int | None) -> AsyncIterator[str]:
+async def served(
+    config: Path, model_url: str, core: int | None, times: Path | None = None
+) -> AsyncIterator[str]:
     """Serve a configuration and give the address; the process ends with the context.
 
+    With ``times`` it has a stopwatch (see ``timed_serve``), and its times are there afterwards.
     Raises ``ConfigError`` if it does not begin to serve.
     """
+    if times is None:
+        program = ["voicebridge", "serve", "--config", str(config), "--port", "0"]
+    else:
+        program = ["voicebridge.cli.bench.timed_serve", str(config), str(times)]
     ours = {key: v for key, v in process_environment().items() if not key.startswith(_FOREIGN)}
     theirs = {
         "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
@@ -78,8 +85,7 @@ async def served(config: Path, model_url: str, core: int | None) -> AsyncIterato
     }
     with (config / LOG_NAME).open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "voicebridge", "serve", "--config", str(config)),
-            *("--port", "0"),
+            *(sys.executable, "-m", *program),
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
             env={**ours, **theirs},

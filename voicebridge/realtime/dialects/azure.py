@@ -12,18 +12,18 @@ from urllib.parse import urlsplit, urlunsplit
 
 from voicebridge.realtime.dialects import beta, ga
 from voicebridge.realtime.dialects.base import Credentials, Dialect, Target, with_query
+from voicebridge.realtime.enums import AZURE_PREVIEW_API_VERSION
 from voicebridge.realtime.errors import UnsupportedParameter
 
 PREVIEW_PATH: Final = "/openai/realtime"
 GA_PATH: Final = "/openai/v1/realtime"
-PREVIEW_API_VERSION: Final = "2024-10-01-preview"
 
 
 def preview_url(base_url: str, target: Target) -> str:
     """Address a deployment on the preview surface."""
     if target.call_id is not None:
         raise UnsupportedParameter("the preview surface cannot join calls", param="call_id")
-    version = target.api_version or PREVIEW_API_VERSION
+    version = target.api_version or AZURE_PREVIEW_API_VERSION
     query = {"api-version": version, "deployment": target.model}
     return with_query(_with_path(base_url, PREVIEW_PATH), **query)
 

@@ -18,12 +18,8 @@ from voicebridge.realtime.dialects.base import (
     mapped,
     mapped_list,
 )
-from voicebridge.realtime.dialects.keys import (
-    BETA_RESPONSE,
-    BETA_SESSION,
-    BETA_TRANSCRIPTION,
-    refuse_unknown,
-)
+from voicebridge.realtime.dialects.keys import BETA_KEYS, check_settings
+from voicebridge.realtime.enums import DEFAULT_BETA_MODEL, FORMAT_TYPES
 from voicebridge.realtime.errors import UnsupportedParameter
 
 EVENTS: Final = {
@@ -49,7 +45,6 @@ _RENAMED: Final = {
 }
 _CONTENT: Final = {"text": "output_text", "audio": "output_audio"}
 _GA_CONTENT: Final = {ga_name: beta_name for beta_name, ga_name in _CONTENT.items()}
-_FORMATS: Final = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
 
 
 def url(base_url: str, target: Target) -> str:
@@ -66,15 +61,7 @@ def headers(credentials: Credentials) -> dict[str, str]:
 
 def check(event: JsonObject) -> None:
     """Refuse keys that a beta server refuses."""
-    session, response = event.get("session"), event.get("response")
-    if event["type"] == "session.update" and isinstance(session, dict):
-        transcription = session.get("type") == "transcription"
-        keys = BETA_TRANSCRIPTION if transcription else BETA_SESSION
-        refuse_unknown(session, keys, "session", "beta")
-        _check_rates(session, "session")
-    elif event["type"] == "response.create" and isinstance(response, dict):
-        refuse_unknown(response, BETA_RESPONSE, "response", "beta")
-        _check_rates(response, "response")
+    check_settings(event, BETA_KEYS, _check_rates)
 
 
 def _check_rates(value: JsonObject, place: str) -> None:
@@ -257,7 +244,7 @@ def _unmapped(audio: JsonObject) -> JsonObject:
 
 
 def _format_name(value: Any) -> Any:
-    return _FORMATS.get(str(value.get("type")), value) if isinstance(value, dict) else value
+    return FORMAT_TYPES.get(str(value.get("type")), value) if isinstance(value, dict) else value
 
 
 def _tool_choice_from_beta(key: str, value: Any) -> Any:
@@ -303,7 +290,7 @@ def _renamed_part(part: JsonObject, names: dict[str, str]) -> JsonObject:
 DIALECT: Final = Dialect(
     name="beta",
     audio_delta="response.audio.delta",
-    default_model="gpt-4o-realtime-preview",
+    default_model=DEFAULT_BETA_MODEL,
     url=url,
     headers=headers,
     check=check,

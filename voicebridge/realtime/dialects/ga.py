@@ -16,12 +16,8 @@ from voicebridge.realtime.dialects.base import (
     mapped,
     with_query,
 )
-from voicebridge.realtime.dialects.keys import (
-    GA_RESPONSE,
-    GA_SESSION,
-    GA_TRANSCRIPTION,
-    refuse_unknown,
-)
+from voicebridge.realtime.dialects.keys import GA_KEYS, check_settings
+from voicebridge.realtime.enums import DEFAULT_MODEL
 from voicebridge.realtime.errors import UnsupportedParameter
 
 FORMATS: Final[dict[str, JsonObject]] = {
@@ -47,15 +43,7 @@ def headers(credentials: Credentials) -> dict[str, str]:
 
 def check(event: JsonObject) -> None:
     """Refuse keys and modalities that a GA server refuses."""
-    session, response = event.get("session"), event.get("response")
-    if event["type"] == "session.update" and isinstance(session, dict):
-        transcription = session.get("type") == "transcription"
-        keys = GA_TRANSCRIPTION if transcription else GA_SESSION
-        refuse_unknown(session, keys, "session", "ga")
-        _check_modalities(session, "session")
-    elif event["type"] == "response.create" and isinstance(response, dict):
-        refuse_unknown(response, GA_RESPONSE, "response", "ga")
-        _check_modalities(response, "response")
+    check_settings(event, GA_KEYS, _check_modalities)
 
 
 def _check_modalities(value: JsonObject, place: str) -> None:
@@ -96,7 +84,7 @@ def as_is(event: JsonObject) -> JsonObject:
 DIALECT: Final = Dialect(
     name="ga",
     audio_delta="response.output_audio.delta",
-    default_model="gpt-realtime-2.1",
+    default_model=DEFAULT_MODEL,
     url=url,
     headers=headers,
     check=check,

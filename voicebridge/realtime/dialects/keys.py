@@ -7,7 +7,7 @@ Both trees are in GA shape, since that is the shape in which events are built.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final, TypeAlias
@@ -27,11 +27,21 @@ class ByType:
 Keys: TypeAlias = "Mapping[str, Keys | ByType | None]"
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The keys that a dialect's server takes."""
+
+    dialect: str
+    session: Keys
+    transcription: Keys
+    response: Keys
+
+
 def _leaves(names: str) -> dict[str, None]:
     return dict.fromkeys(names.split())
 
 
-FORMAT: Final = ByType(
+_FORMAT: Final = ByType(
     {
         "audio/pcm": _leaves("type rate"),
         "audio/pcmu": _leaves("type"),
@@ -53,8 +63,8 @@ _MCP: Keys = {
 _COMMON = _leaves("type model instructions output_modalities max_output_tokens")
 _TRACING = _leaves("group_id metadata workflow_name")
 
-GA_AUDIO_INPUT: Keys = {
-    "format": FORMAT,
+_GA_AUDIO_INPUT: Keys = {
+    "format": _FORMAT,
     "transcription": _leaves("model language languages prompt keywords delay"),
     "noise_reduction": _leaves("type strength"),
     "turn_detection": ByType(
@@ -70,12 +80,12 @@ _GA_TOOLING: Keys = {
     "reasoning": _leaves("effort"),
     "parallel_tool_calls": None,
 }
-GA_SESSION: Final[Keys] = {
+_GA_SESSION: Keys = {
     **_COMMON,
     **_GA_TOOLING,
     "audio": {
-        "input": GA_AUDIO_INPUT,
-        "output": {"format": FORMAT, "voice": _leaves("id"), "speed": None},
+        "input": _GA_AUDIO_INPUT,
+        "output": {"format": _FORMAT, "voice": _leaves("id"), "speed": None},
     },
     "tracing": _TRACING,
     "truncation": {
@@ -84,19 +94,19 @@ GA_SESSION: Final[Keys] = {
     },
     "include": None,
 }
-GA_TRANSCRIPTION: Final[Keys] = {
+_GA_TRANSCRIPTION: Keys = {
     "type": None,
     "include": None,
-    "audio": {"input": GA_AUDIO_INPUT},
+    "audio": {"input": _GA_AUDIO_INPUT},
 }
-GA_RESPONSE: Final[Keys] = {
+_GA_RESPONSE: Keys = {
     **_leaves("conversation input instructions max_output_tokens metadata output_modalities"),
     **_GA_TOOLING,
-    "audio": {"output": {"format": FORMAT, "voice": _leaves("id")}},
+    "audio": {"output": {"format": _FORMAT, "voice": _leaves("id")}},
 }
 
 _BETA_AUDIO_INPUT: Keys = {
-    "format": FORMAT,
+    "format": _FORMAT,
     "transcription": _leaves("model language prompt"),
     "noise_reduction": _leaves("type"),
     "turn_detection": {**_VAD, **_SEMANTIC},
@@ -105,39 +115,62 @@ _BETA_TOOLING: Keys = {
     "tools": ByType({"function": _FUNCTION}, closed=True),
     "tool_choice": ByType({"function": _leaves("type name")}, closed=True),
 }
-BETA_SESSION: Final[Keys] = {
+_BETA_SESSION: Keys = {
     **_COMMON,
     **_BETA_TOOLING,
     "audio": {
         "input": _BETA_AUDIO_INPUT,
-        "output": {"format": FORMAT, "voice": {}, "speed": None},
+        "output": {"format": _FORMAT, "voice": {}, "speed": None},
     },
     "tracing": _TRACING,
     "temperature": None,
     "client_secret": None,
 }
-BETA_TRANSCRIPTION: Final[Keys] = {
+_BETA_TRANSCRIPTION: Keys = {
     "type": None,
     "include": None,
     "client_secret": None,
     "output_modalities": None,
     "audio": {"input": _BETA_AUDIO_INPUT},
 }
-BETA_RESPONSE: Final[Keys] = {
+_BETA_RESPONSE: Keys = {
     **_leaves("conversation input instructions max_output_tokens metadata output_modalities"),
     **_BETA_TOOLING,
     "temperature": None,
-    "audio": {"output": {"format": FORMAT, "voice": {}}},
+    "audio": {"output": {"format": _FORMAT, "voice": {}}},
 }
 
 
-def refuse_unknown(value: Any, keys: Keys | ByType | None, place: str, dialect: str) -> None:
+GA_KEYS: Final = Taken("ga", _GA_SESSION, _GA_TRANSCRIPTION, _GA_RESPONSE)
+BETA_KEYS: Final = Taken("beta", _BETA_SESSION, _BETA_TRANSCRIPTION, _BETA_RESPONSE)
+
+
+def check_settings(
+    event: JsonObject, taken: Taken, also: Callable[[JsonObject, str], None]
+) -> None:
+    """Refuse unknown keys of the session or response in a client event, if it brings either.
+
+    ``also`` checks what keys alone don't tell; it is given the settings and their name.
+    """
+    match event:
+        case {"type": "session.update", "session": dict(settings)}:
+            transcription = settings.get("type") == "transcription"
+            place, keys = "session", taken.transcription if transcription else taken.session
+        case {"type": "response.create", "response": dict(settings)}:
+            place, keys = "response", taken.response
+        case _:
+            return
+    _refuse_unknown(settings, keys, place, taken.dialect)
+    also(settings, place)
+
+
+def _refuse_unknown(value: Any, keys: Keys | ByType | None, place: str, dialect: str) -> None:
     """Raise ``UnsupportedParameter`` at the first key, depth first, that the tree doesn't have."""
     if keys is None:
         return
     if isinstance(value, list):
         for index, element in enumerate(value):
-            refuse_unknown(element, keys, f"{place}[{index}]", dialect)
+            _refuse_unknown(element, keys, f"{place}[{index}]", dialect)
     elif isinstance(value, dict):
         known = _keys_for(value, keys, place, dialect)
         for key, inner in value.items():
@@ -145,7 +178,7 @@ def refuse_unknown(value: Any, keys: Keys | ByType | None, place: str, dialect: 
                 break
             if key not in known:
                 raise UnsupportedParameter(_advice(key, known, dialect), param=f"{place}.{key}")
-            refuse_unknown(inner, known[key], f"{place}.{key}", dialect)
+            _refuse_unknown(inner, known[key], f"{place}.{key}", dialect)
 
 
 def _keys_for(value: JsonObject, keys: Keys | ByType, place: str, dialect: str) -> Keys | None:

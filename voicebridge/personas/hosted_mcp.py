@@ -1,0 +1,45 @@
+"""MCP servers whose tools the realtime server calls by itself, beside the bridge."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from voicebridge.personas.references import checked, names_in
+
+
+def _secure(url: str) -> str:
+    if not url.startswith("https://"):
+        raise ValueError("expected a URL that starts with https://; the vendor's servers dial it")
+    return url
+
+
+Reference = Annotated[str, AfterValidator(checked)]
+
+
+class HostedMcpServer(BaseModel):
+    """Let the realtime server use some tools of an MCP server.
+
+    Such calls do not pass through the bridge: it neither sees, delays nor confirms them. Offer
+    what may be done without asking.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="What the model calls it.")
+    url: Annotated[str, AfterValidator(_secure)] = Field(description="Where it is, by https.")
+    tools: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        min_length=1, description="The tools that may be used; no others are."
+    )
+    description: str | None = Field(
+        default=None, min_length=1, description="Tells the model what the server is for."
+    )
+    authorization: Reference | None = Field(
+        default=None, description="Its token, as ${env:NAME}: the secret stays out of this file."
+    )
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Name the variables of the environment that it refers to."""
+        return names_in(self.authorization or "")

@@ -1,0 +1,41 @@
+"""Connect a call to the agent: choose who answers, dial the model, name our media stream."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from voicebridge.carriers import twilio
+from voicebridge.personas.routing import Asked
+from voicebridge.server.expected import Expected
+from voicebridge.server.keys import GUARD, SWITCHBOARD
+from voicebridge.server.paths import AFTER_PATH, MEDIA_PATH, STREAM_STATUS_PATH
+from voicebridge.server.visit import Visit
+
+
+async def connect(request: web.Request, visit: Visit, greeting: str | None = None) -> str | None:
+    """Write the document that connects a call to the agent; None if no line is free.
+
+    ``greeting`` are instructions for the first words, in place of the persona's own.
+    """
+    guard, switchboard = request.app[GUARD], request.app[SWITCHBOARD]
+    if not switchboard.has_line_for(visit.call_id):
+        return None
+    personas = await switchboard.take_up_personas()
+    persona = visit.persona
+    if persona not in personas:
+        asked = Asked(visit.called, visit.caller, datetime.now(UTC), visit.params)
+        persona = personas.route(asked).persona
+    token = switchboard.expect(
+        Expected(visit.call_id, persona, visit.caller, visit.called, visit.params, greeting)
+    )
+    if token is None:
+        return None
+    base = guard.base_url(request)
+    return twilio.twiml_connect(
+        guard.stream_url(request, MEDIA_PATH),
+        {"token": token},
+        visit.with_(persona=persona).url(base + AFTER_PATH),
+        base + STREAM_STATUS_PATH,
+    )
