@@ -53,7 +53,9 @@ def settings_for(
     if auth_token is not None:
         environ["TWILIO_AUTH_TOKEN"] = auth_token
     settings = load_settings(ROOT / "config", environ)
-    top = {key: changes.pop(key) for key in ("records", "public_url") if key in changes}
+    of_top = ("records", "public_url", "limits", "security", "outbound", "greetings", "api_token",
+              "twilio_auth_token_old", "twilio_account_sid")  # fmt: skip
+    top = {key: changes.pop(key) for key in of_top if key in changes}
     realtime = {key: changes.pop(key) for key in ("dialect", "connect_timeout_s") if key in changes}
     server = settings.server.model_copy(update={"port": 0, "shutdown_grace_s": 0, **changes})
     top |= {"server": server, "realtime": settings.realtime.model_copy(update=realtime)}

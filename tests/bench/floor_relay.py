@@ -97,7 +97,9 @@ class Model(WSListener):  # type: ignore[misc]
 
 async def main(model_url: str) -> None:
     server = await picows.ws_create_server(lambda _request: Phone(model_url), "127.0.0.1", 0)
-    print(f"floor listens on http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    port = server.sockets[0].getsockname()[1]
+    sys.stdout.write(f"floor listens on http://127.0.0.1:{port}\n")
+    sys.stdout.flush()
     await server.serve_forever()
 
 

@@ -100,9 +100,7 @@ ROWS = [
         State.TALKING,
         [Step.HOLD, Step.CUT],
     ),
-    Row(
-        "still an echo", GATE, (starts(ECHO),), time_is_up(ECHO), State.GATED, [], ECHO_CHECK_S
-    ),
+    Row("still an echo", GATE, (starts(ECHO),), time_is_up(ECHO), State.GATED, [], ECHO_CHECK_S),
     Row("the echo stops", GATE, (starts(ECHO),), stops(), State.SILENT, [Step.DISCARD]),
     Row("stops, ours", MINIMUM, (starts(QUIET),), stops(), State.SILENT, [Step.ANSWER]),
     Row("stops, the server's", CUT, (starts(),), stops(), State.SILENT, [Step.RELEASE]),

@@ -90,6 +90,11 @@ def test_with_everything_set_the_next_step_is_to_serve(config: Path) -> None:
         ("personas/night-line.yaml", "[hang_up]", "[]\nnumbers: ['+15550100002']",
          "config/personas/night-line.yaml:{line}: numbers[0]: the number +15550100002 is already "
          "answered by front-desk.yaml"),
+        ("routing.yaml", "persona: night-line", "persona: nightline",
+         "config/routing.yaml:{line}: rules[0].persona: no persona 'nightline'; did you mean "
+         "'night-line'?"),
+        ("routing.yaml", "\n    hours: \"18:00-8:00\"", "\n    hours: \"18-8\"",
+         "config/routing.yaml:{line}: rules[0].hours: expected opening hours such as"),
         ("rehearsals/opening-hours.yaml", "persona: front-desk", "persona: front-dsk",
          "config/rehearsals/opening-hours.yaml:{line}: persona: no persona 'front-dsk'; "
          "did you mean 'front-desk'?"),
@@ -110,6 +115,25 @@ def test_a_fault_is_told_below_its_file_with_place_and_remedy(
     expected = "    " + error.format(line=line_changed)
     assert any(line.startswith(expected) for line in below), lines
     assert "then `voicebridge check config` again" in lines[-1]
+
+
+def test_a_part_has_a_row_that_says_whether_anybody_extends_it(config: Path) -> None:
+    (config / "personas/_house.yaml").write_text("voice: cedar\n")
+    (config / "personas/_attic.yaml").write_text("voice: ash\n")
+    change(config / "personas/night-line.yaml", "\nname:", "\nextends: _house.yaml\nname:")
+    status, lines = check(config)
+    assert status == 0
+    notes = {line.split()[1]: line.split("  ")[-1].strip() for line in lines if line[:1] == "✓"}
+    assert notes["config/personas/_house.yaml"] == "a part of others"
+    assert notes["config/personas/_attic.yaml"] == "extended by none"
+
+
+def test_a_variable_that_is_unknown_is_told_before_the_first_call(config: Path) -> None:
+    change(config / "personas/front-desk.yaml", "{{ now }}", "{{ today }}")
+    _, lines = check(config)
+    (wrong,) = [line for line in lines if "unknown variable 'today'" in line]
+    text = (config / "personas/front-desk.yaml").read_text().splitlines()
+    assert text[int(wrong.split(":")[1]) - 1] == "instructions: |"
 
 
 def test_every_fault_of_every_file_is_told_at_once(config: Path) -> None:

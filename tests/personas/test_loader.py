@@ -87,5 +87,5 @@ def test_an_unknown_persona_is_told_with_the_nearest_name(tmp_path: Path) -> Non
 
 def test_the_shipped_personas_load() -> None:
     book = load_personas(SHIPPED)
-    assert list(book) == ["front-desk", "night-line"]
+    assert list(book) == sorted(file.stem for file in SHIPPED.glob("*.yaml"))
     assert book.named("night-line").tools == ("hang_up",)

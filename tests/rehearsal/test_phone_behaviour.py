@@ -176,3 +176,11 @@ def test_an_utterance_ends_after_half_a_second_of_silence_or_at_a_cut() -> None:
     ear.hear(LOUD, 600, more=True, cut=False)
     ear.hear(LOUD, 620, more=True, cut=True)
     assert ear.utterance_start_ms == 620
+
+
+def test_a_cough_is_a_burst_of_noise_that_needs_no_speech() -> None:
+    caller = ScriptedCaller([(CallerStep(cough_ms=200, into_agent_ms=300), None)])
+    acts = play(caller, Agent((100, 2000)), 2500)
+    assert begins(acts) == [(400, "(coughs)")]
+    assert len(acts) == 10
+    assert all(is_audible(act.audio) for _, act in acts)

@@ -48,11 +48,17 @@ def test_a_scenario_is_read_with_its_defaults(tmp_path: Path) -> None:
 def test_every_shipped_rehearsal_is_valid_and_named_after_its_file(path: Path) -> None:
     scenario = load_scenario(path)
     assert scenario.name == path.stem
-    assert scenario.persona == "front-desk"
+    assert (REHEARSALS.parent / "personas" / f"{scenario.persona}.yaml").is_file()
 
 
 def test_the_shipped_rehearsals_are_these() -> None:
-    assert {path.stem for path in SHIPPED} == {"opening-hours", "beta-dialect", "caller-hangs-up"}
+    assert {path.stem for path in SHIPPED} == {
+        "opening-hours",
+        "beta-dialect",
+        "caller-hangs-up",
+        "cough",
+        "protected-greeting",
+    }
     assert load_scenario(REHEARSALS / "beta-dialect.yaml").dialect == "beta"
 
 
@@ -115,7 +121,7 @@ def test_an_agent_says_or_calls_and_knows_its_placeholders(step: Any) -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_line_of_a_shipped_caller_is_heard_as_one_turn(path: Path) -> None:
     voice = Voice(variant="m3")
-    for line in load_scenario(path).script().caller_lines:
+    for line in filter(None, load_scenario(path).script().caller_lines):
         audio = silence(8 * 500) + voice.speak(line).audio + silence(8 * 700)
         events = Vad(VadSettings()).feed(audio)
         assert [type(event) for event in events] == [SpeechStarted, SpeechStopped], line
@@ -155,3 +161,18 @@ def test_the_standing_agent_greets_without_any_scenario() -> None:
     run = standing_agent().begin()
     assert "calling" in (run.next_response().say or "")
     assert run.next_line() is None
+
+
+def test_a_cough_is_heard_by_the_model_as_speech_without_words(tmp_path: Path) -> None:
+    text = MINIMAL.replace("  - hang_up", "  - cough_ms: 200\n    after_ms: 50\n  - hang_up")
+    scenario = load_scenario(written(tmp_path, text))
+    assert scenario.script().caller_lines == ("Hello.", "")
+
+
+def test_a_response_may_hold_further_items() -> None:
+    step = AgentStep(say="One.", also_say=("Two.", "And {rest}"))
+    assert step.also_say == ("Two.", "And {rest}")
+    with pytest.raises(ValidationError, match="stand in braces"):
+        AgentStep(say="One.", also_say=("{two}",))
+    with pytest.raises(ValidationError, match="also_say follows a say"):
+        AgentStep(call="hang_up", also_say=("Two.",))

@@ -63,12 +63,14 @@ class WatchedModel(RealtimeServer):
     def __init__(self, *replies: str, faults: Faults | None = None, pace: float = INSTANT) -> None:
         script = says(*(replies or ("Good day to you.", "The second reply.")))
         super().__init__(script, ToneVoice(), pace=pace, faults=faults or Faults())
-        self._bell = Bell()
+        self._bell, self._open = Bell(), 0
 
     async def _serve(self, socket: ServerConnection) -> None:
+        self._open += 1
         try:
             await super()._serve(socket)
         finally:
+            self._open -= 1
             self._bell.ring()
 
     @property
@@ -86,7 +88,7 @@ class WatchedModel(RealtimeServer):
 
     async def none_open(self) -> None:
         """Wait until no session at all is open, nor one that waits for its stream."""
-        await self._bell.until(lambda: all(log.closed_at is not None for log in self.logs))
+        await self._bell.until(lambda: self._open == 0)
 
 
 class Shelf(RecordStore):
@@ -113,6 +115,12 @@ class Shelf(RecordStore):
         text = (self._folders[call_id] / "record.json").read_text(encoding="utf-8")
         record: dict[str, Any] = json.loads(text)
         return record
+
+    async def folder_of(self, call_id: str, name: str) -> Path:
+        """Wait for a file in the folder of a call."""
+        there = Path(self._folders[call_id])
+        await self._bell.until((there / name).exists)
+        return there
 
 
 class Line:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Awaitable, Callable
 from html import unescape
 from typing import Any
@@ -10,11 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import pytest
-from server_office import CALLED, CALLER, Line, Office
+from server_office import AUTH_TOKEN, CALLED, CALLER, Office
 
 from voicebridge.call import events as ev
 from voicebridge.call.reasons import EndReason
 from voicebridge.personas.persona import Fallback
+from voicebridge.rehearsal.raw_stream import RawStream
 from voicebridge.server.after import APOLOGY, MOST_AGAIN
 from voicebridge.server.visit import Visit
 
@@ -125,25 +126,32 @@ async def test_a_caller_whom_nobody_took_comes_back_to_an_agent_who_knows(
     assert expected.persona == "front-desk"
 
 
-async def test_a_greeting_of_its_own_reaches_the_model(open_office: OpenOffice) -> None:
+async def test_a_caller_whose_stream_broke_off_comes_back_to_an_agent_who_says_so(
+    open_office: OpenOffice,
+) -> None:
     office = await open_office()
+    calls = office.bridge.switchboard.calls
     async with office.call() as line:
-        runner = office.bridge.switchboard.calls.live(line.call_id)
+        runner = calls.live(line.call_id)
         assert runner is not None
         runner.feed(ev.StreamEnded(EndReason.CARRIER_LOST))
-        await office.ended(line)
-        document = await office.after_stream(line)
-        token = re.search(r'name="token" value="([^"]+)"', document)
-        assert token is not None
-        first, second = line.call_id, Line(line.raw, next_url(ElementTree.fromstring(document)))
-        async with office.answered() as (raw, _, _):
-            raw.writer.call_sid = first
-            await raw.begin(token=token[1])
-            assert await raw.read() is not None
-        await office.model.all_over()
-    asked = office.model.served[1].greetings
-    assert second.after_url
-    assert "broke off" in asked
+        first = await office.ended(line)
+        document = ElementTree.fromstring(await office.after_stream(line))
+    token = document.find("Connect/Stream/Parameter")
+    assert token is not None
+    async with RawStream(office.media_url, auth_token=AUTH_TOKEN) as raw:
+        raw.writer.call_sid = line.call_id
+        await raw.begin(token=token.attrib["value"])
+        assert await raw.read() is not None
+        again = calls.live(line.call_id)
+        assert again is not None
+        assert again is not runner
+        assert "broke off" in str(again._call._config.greeting)
+    folder = await office.shelf.folder_of(line.call_id, "record-2.json")
+    assert await office.shelf.record_of(line.call_id) == first
+    assert json.loads((folder / "record-2.json").read_text())["ended"] == "carrier_lost"
+    assert (folder / "transcript-2.md").exists()
+    await office.model.all_over()
 
 
 async def test_a_stream_that_breaks_off_again_and_again_ends_in_an_apology(

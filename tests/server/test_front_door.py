@@ -11,7 +11,6 @@ from server_office import AUTH_TOKEN, CALLED, CALLER, WITHIN_S, Office, get
 
 from voicebridge import __version__
 from voicebridge.bridge.phrases import load_phrases
-from voicebridge.call.reasons import EndReason
 from voicebridge.rehearsal.raw_stream import RawStream
 
 OpenOffice = Callable[..., Awaitable[Office]]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from voicebridge.bridge.carrier_leg import CarrierLeg
+from voicebridge.bridge.carrier_leg import MOST_FAULTS, CarrierLeg
 from voicebridge.bridge.corridor import IDLE_TICK_S, Corridor
 from voicebridge.bridge.hands import Hands
 from voicebridge.bridge.model_leg import ModelLeg
@@ -17,7 +17,7 @@ from voicebridge.call import commands as do
 from voicebridge.call import events as ev
 from voicebridge.call.call import Call
 from voicebridge.call.reasons import EndReason
-from voicebridge.carriers.base import Marked, Media, Message, Pressed, Stopped
+from voicebridge.carriers.base import Marked, Message, Pressed, Stopped
 from voicebridge.errors import (
     CarrierError,
     CarrierProtocolError,
@@ -53,9 +53,11 @@ class CallRunner:
         self._call, self._carrier, self._dial = call, carrier, dial
         self._model: ModelLeg | None = None
         self._faulty = False
+        self._fault: Exception | None = None
+        self._more_to_feed = False
         self._late: Outbox[ev.Event] = Outbox(MOST_LATE)
         self._corridor = Corridor(call.floor.ear)
-        self._hands = Hands(carrier, self._corridor, tools(self), record)
+        self.hands = Hands(carrier, self._corridor, tools(self), record)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None
@@ -83,6 +85,7 @@ class CallRunner:
                 ]
                 self.feed(ev.StreamStarted())
                 await self._over.wait()
+                self._own_up()
                 for worker in workers:
                     worker.cancel()
         except* Exception as faults:
@@ -95,16 +98,25 @@ class CallRunner:
             await self._close_legs()
         return self.ended or EndReason.BRIDGE_FAULT
 
-    @property
-    def dial_next(self) -> str | None:
-        """The number to which the carrier is to connect the caller after the stream."""
-        return self._hands.dial_next
+    def _own_up(self) -> None:
+        """Raise in the call's own group what went wrong in the middle of a socket's work."""
+        if self._fault is not None:
+            raise self._fault
 
     def feed(self, event: ev.Event) -> None:
         """Hand an event to the call and carry out what follows; never waits."""
         for command in self._call.handle(event, self._loop.time(), self._carrier.clock_ms):
-            if lost := self._hands.carry_out(command, self._group):
+            if lost := self.hands.carry_out(command, self._group):
                 self._late.put(lost)
+        if not self._more_to_feed:
+            self._conclude()
+
+    def _conclude(self) -> None:
+        """Send together what was written down, and look at the end and at the clock."""
+        try:
+            self._carrier.flush()
+        except OutboxFull as full:
+            self._late.put(ev.StreamEnded(EndReason.CARRIER_LOST, str(full)))
         if self._call.ended:
             self._over.set()
         self._arm()
@@ -119,21 +131,27 @@ class CallRunner:
 
     async def _read_carrier(self) -> None:
         try:
-            while (message := await self._carrier.read()) is not None:
-                if type(message) is Media:
-                    self._hear(message)
-                else:
-                    self._carrier_says(message)
+            await self._carrier.read(self._hear, self._take)
         except CarrierProtocolError as error:
             self.feed(ev.StreamEnded(EndReason.CARRIER_FAULT, str(error)))
         else:
             self.feed(ev.StreamEnded(EndReason.CARRIER_LOST, "the stream broke off without a stop"))
 
-    def _hear(self, media: Media) -> None:
+    def _hear(self, payload: str, timestamp_ms: int) -> None:
         try:
-            self._corridor.hear(media.payload, media.timestamp_ms)
+            self._corridor.hear(payload, timestamp_ms)
         except OutboxFull as error:
-            self._lose_model(EndReason.MODEL_LOST, f"the model stopped reading: {error}")
+            self._late.put(
+                ev.ModelLost(EndReason.MODEL_LOST, f"the model stopped reading: {error}")
+            )
+
+    def _take(self, message: Message | CarrierProtocolError) -> None:
+        """Take a message in the middle of the socket's own work, where nothing may be raised."""
+        try:
+            self._carrier_says(message)
+        except Exception as fault:
+            self._fault = fault
+            self._over.set()
 
     def _carrier_says(self, message: Message | CarrierProtocolError) -> None:
         match message:
@@ -143,6 +161,8 @@ class CallRunner:
                 self.feed(ev.DigitPressed(digit))
             case Stopped():
                 self.feed(ev.StreamEnded(EndReason.CALLER_HUNG_UP))
+            case CarrierProtocolError() if self._carrier.faults > MOST_FAULTS:
+                self.feed(ev.StreamEnded(EndReason.CARRIER_FAULT, str(message)))
             case CarrierProtocolError():
                 self.record.note(do.NoteProblem(self._carrier.clock_ms, str(message)))
             case _:
@@ -169,7 +189,7 @@ class CallRunner:
 
     async def _talk_to_model(self) -> None:
         try:
-            self._model = self._hands.model = await self._dial()
+            self._model = self.hands.model = await self._dial()
             self.feed(ev.ModelReady())
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._model.write())
@@ -183,14 +203,20 @@ class CallRunner:
 
     async def _read_model(self, model: ModelLeg) -> None:
         while True:
+            events = await model.read()
+            self._more_to_feed = True
             try:
-                for event in await model.read():
-                    self.feed(event)
-            except RealtimeProtocolError as error:
-                self.record.note(do.NoteProblem(self._carrier.clock_ms, str(error)))
+                for event in events:
+                    if isinstance(event, RealtimeProtocolError):
+                        self.record.note(do.NoteProblem(self._carrier.clock_ms, str(event)))
+                    else:
+                        self.feed(event)
+            finally:
+                self._more_to_feed = False
+            self._conclude()
 
     def _lose_model(self, reason: EndReason, detail: str) -> None:
-        self._hands.model = None
+        self.hands.model = None
         self._corridor.close()
         log.warning("model_lost", reason=str(reason), detail=detail)
         self.feed(ev.ModelLost(reason, detail))
@@ -198,17 +224,25 @@ class CallRunner:
     # --- time and the end -----------------------------------------------------------------------
 
     def _arm(self) -> None:
+        """See to it that a timer rings at the call's next deadline, or before it.
+
+        Most events move the deadline further away: the timer stands, and looks again when it rings.
+        """
         deadline = self._call.next_deadline()
-        if deadline == self._armed_for:
+        if deadline is None or (self._armed_for is not None and self._armed_for <= deadline):
             return
         if self._timer:
             self._timer.cancel()
         self._armed_for = deadline
-        self._timer = self._loop.call_at(deadline, self._ring) if deadline is not None else None
+        self._timer = self._loop.call_at(deadline, self._ring)
 
     def _ring(self) -> None:
         self._armed_for = self._timer = None
-        self._late.put(ev.DeadlineReached())
+        deadline = self._call.next_deadline()
+        if deadline is not None and deadline <= self._loop.time():
+            self._late.put(ev.DeadlineReached())
+        else:
+            self._arm()
 
     async def _close_legs(self) -> None:
         self.record.frames_received = self._carrier.frames

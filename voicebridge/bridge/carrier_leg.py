@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import ModuleType
 from typing import Protocol
 
 from voicebridge.bridge.outbox import Outbox
-from voicebridge.bridge.socket import TextSocket
+from voicebridge.bridge.socket import PushSocket, TextSocket
 from voicebridge.call import commands as do
 from voicebridge.carriers.base import Media, Message, Started
 from voicebridge.errors import CarrierError, CarrierProtocolError
@@ -25,6 +26,7 @@ MOST_FAULTS = 100
 class Dialect(Protocol):
     """What a carrier's module offers; the modules of ``carriers`` have exactly these names."""
 
+    def media_of(self, text: str) -> tuple[str, int] | None: ...
     def decode(self, text: str) -> Message: ...
     def encode_audio(self, stream_id: str, audio: bytes) -> str: ...
     def encode_mark(self, stream_id: str, name: str) -> str: ...
@@ -42,31 +44,50 @@ class CarrierLeg:
         """How many frames of the caller have come."""
         self._socket, self._dialect = socket, dialect
         self._outbox: Outbox[str] = Outbox(MOST_WAITING)
-        self._faults = 0
+        self.faults = 0
+        """How many messages came that the protocol does not allow."""
+        self._written: list[str] = []
+        self._post = socket.post if isinstance(socket, PushSocket) else None
 
-    async def read(self) -> Message | CarrierProtocolError | None:
-        """Wait for the next message; None at the end of the stream.
+    async def read(
+        self,
+        hear: Callable[[str, int], None],
+        take: Callable[[Message | CarrierProtocolError], None],
+    ) -> None:
+        """Read until the stream ends: ``hear`` gets payload and timestamp of each frame.
 
-        A message that the protocol does not allow is returned as the error it is, and the stream
-        goes on; too many of them raise it.
+        ``take`` gets every other message; one that the protocol does not allow comes as the error
+        it is, and the stream goes on. Neither may raise. Raises ``CarrierProtocolError`` when the
+        socket is of no more use.
         """
-        text = await self._socket.receive()
-        if text is None:
-            return None
-        try:
-            message: Message = self._dialect.decode(text)
-        except CarrierProtocolError as error:
-            self._faults += 1
-            if self._faults > MOST_FAULTS:
-                raise
-            return error
-        if type(message) is Media:
-            self.clock_ms = message.timestamp_ms
+        media_of, decode = self._dialect.media_of, self._decode
+
+        def read_one(text: str) -> None:
+            heard = media_of(text)
+            if heard is None:
+                message = decode(text)
+                if type(message) is not Media:
+                    return take(message)
+                heard = (message.payload, message.timestamp_ms)
+            self.clock_ms = heard[1]
             self.frames += 1
-        return message
+            return hear(*heard)
+
+        if isinstance(self._socket, PushSocket):
+            return await self._socket.listen(read_one)
+        while (text := await self._socket.receive()) is not None:
+            read_one(text)
+        return None
+
+    def _decode(self, text: str) -> Message | CarrierProtocolError:
+        try:
+            return self._dialect.decode(text)
+        except CarrierProtocolError as error:
+            self.faults += 1
+            return error
 
     def send(self, command: do.SendAudio | do.SendMark | do.SendClear) -> None:
-        """Queue a command for the socket; raises ``OutboxFull`` when the carrier reads no more."""
+        """Write a command down, to go out with the next ``flush``."""
         stream_id = self.started.stream_id
         match command:
             case do.SendAudio(audio):
@@ -75,7 +96,20 @@ class CarrierLeg:
                 text = self._dialect.encode_mark(stream_id, name)
             case do.SendClear():
                 text = self._dialect.encode_clear(stream_id)
-        self._outbox.put(text)
+        self._written.append(text)
+
+    def flush(self) -> None:
+        """Send what was written down: at once if the socket has room, else when it has.
+
+        Raises ``OutboxFull`` when the carrier reads no more.
+        """
+        if not self._written:
+            return
+        texts, self._written = self._written, []
+        if self._post is not None and self._outbox.idle and self._post(texts):
+            return
+        for text in texts:
+            self._outbox.put(text)
 
     async def write(self) -> None:
         """Write what is queued, for as long as the call lasts.

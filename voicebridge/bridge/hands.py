@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -28,6 +29,8 @@ class Hands:
         self.model: ModelLeg | None = None
         self.dial_next: str | None = None
         """The number to which the carrier is to connect the caller after the stream."""
+        self.keep_greeting: Callable[[bytes], None] | None = None
+        """Takes the audio of a greeting for later calls."""
         self._carrier, self._corridor = carrier, corridor
         self._tools, self._record = tools, record
 
@@ -47,6 +50,8 @@ class Hands:
                     | do.DeleteItem()
                     | do.SendToolOutput()
                     | do.SendUserText()
+                    | do.SendSystemText()
+                    | do.SendAgentText()
                 ):
                     if self.model is not None:
                         self.model.send(command)
@@ -58,6 +63,9 @@ class Hands:
                     self._tools.cancel(call_id)
                 case do.GiveKeys(call_id, keys):
                     self._tools.give_keys(call_id, keys)
+                case do.KeepGreeting(audio):
+                    if self.keep_greeting is not None:
+                        self.keep_greeting(audio)
                 case do.DialNext(number):
                     self.dial_next = number
                 case do.HangUp(reason):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from itertools import groupby
 
@@ -15,6 +15,7 @@ from voicebridge.call import events as ev
 from voicebridge.call.reasons import EndReason
 from voicebridge.errors import ConnectError, RealtimeProtocolError, SessionMismatch
 from voicebridge.realtime import (
+    AssistantMessage,
     Client,
     ClientEvent,
     Conn,
@@ -42,8 +43,11 @@ from voicebridge.realtime import (
     Session,
     SessionUpdatedEvent,
     SessionUpdateEvent,
+    SystemMessage,
+    Usage,
     UserMessage,
     input_text,
+    output_text,
 )
 
 MOST_WAITING = 3000
@@ -70,6 +74,8 @@ ModelCommand = (
     | do.DeleteItem
     | do.SendToolOutput
     | do.SendUserText
+    | do.SendSystemText
+    | do.SendAgentText
 )
 
 
@@ -81,6 +87,8 @@ class ModelLeg:
         self._outbox: Outbox[str | ClientEvent] = Outbox(MOST_WAITING)
         self.appended = 0
         """How many frames of the caller have been handed to the model."""
+        self.on_usage: Callable[[Usage], None] | None = None
+        """Hears what each response has used."""
 
     @classmethod
     async def dial(
@@ -106,20 +114,34 @@ class ModelLeg:
 
     # --- from the model -----------------------------------------------------------------------
 
-    async def read(self) -> Sequence[ev.Event]:
-        """Wait for the next event of the server and return what it means to the call.
+    async def read(self) -> Sequence[ev.Event | RealtimeProtocolError]:
+        """Wait for events of the server and return what they mean to the call, in order.
 
-        Raises ``ConnClosed`` at the end, ``RealtimeProtocolError`` for a malformed event; after
-        that the next read is well.
+        A malformed one is returned as the error it is. Raises ``ConnClosed`` at the end.
         """
-        return _meaning(await self._conn.read_message())
+        meanings: list[ev.Event | RealtimeProtocolError] = []
+        for event in await self._conn.read_messages():
+            if isinstance(event, RealtimeProtocolError):
+                meanings.append(event)
+                continue
+            if type(event) is ResponseDoneEvent and self.on_usage and event.response.usage:
+                self.on_usage(event.response.usage)
+            try:
+                meanings += _meaning(event)
+            except RealtimeProtocolError as error:
+                meanings.append(error)
+        return meanings
 
     # --- to the model -------------------------------------------------------------------------
 
     def append(self, payload: str) -> None:
-        """Queue audio of the caller: base64, as the carrier sent it."""
+        """Hand on audio of the caller, base64 as the carrier sent it: at once where there is room.
+
+        What has to wait is merged. Raises ``OutboxFull`` when the server reads no more.
+        """
         self.appended += 1
-        self._outbox.put(payload)
+        if not (self._outbox.idle and self._conn.post_audio(payload)):
+            self._outbox.put(payload)
 
     def send(self, command: ModelCommand) -> None:
         """Queue a command; raises ``OutboxFull`` when the server reads no more."""
@@ -197,6 +219,13 @@ def _client_event(command: ModelCommand) -> ClientEvent:
             )
         case do.SendUserText(text):
             return ConversationItemCreateEvent(item=UserMessage(content=[input_text(text)]))
+        case do.SendSystemText(text):
+            return ConversationItemCreateEvent(item=SystemMessage(content=[input_text(text)]))
+        case do.SendAgentText(item_id, text):
+            return ConversationItemCreateEvent(
+                previous_item_id="root",
+                item=AssistantMessage(id=item_id, content=[output_text(text)]),
+            )
 
 
 def _meaning(event: ServerEvent) -> Sequence[ev.Event]:

@@ -20,6 +20,8 @@ class Outbox(Generic[T]):
         self._limit = limit
         self._waiting: deque[T] = deque()
         self._filled = asyncio.Event()
+        self.idle = True
+        """Whether all that was put in has been written, so that nothing can be overtaken."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -29,10 +31,12 @@ class Outbox(Generic[T]):
         if len(self._waiting) >= self._limit:
             raise OutboxFull(f"{self._limit} messages wait to be written")
         self._waiting.append(item)
+        self.idle = False
         self._filled.set()
 
     async def take(self) -> list[T]:
         """Wait until there is something and return all of it, in order."""
+        self.idle = not self._waiting
         await self._filled.wait()
         self._filled.clear()
         taken = list(self._waiting)

@@ -89,7 +89,7 @@ class CallRegistry:
         runner = self._live.get(call_id)
         if runner is None:
             return self._ended.get(call_id)
-        return Ended(runner.ended, runner.dial_next) if runner.ended else None
+        return Ended(runner.ended, runner.hands.dial_next) if runner.ended else None
 
     def tell_next(self, call_id: str) -> Ended | None:
         """Answer the carrier's question of what comes next: how the call ended.

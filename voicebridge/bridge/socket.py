@@ -5,7 +5,8 @@ The server wraps its real socket in this; a test hands in two queues.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 
 class TextSocket(Protocol):
@@ -25,4 +26,20 @@ class TextSocket(Protocol):
 
     async def close(self) -> None:
         """Close the socket in good manners; closing twice is no error."""
+        ...
+
+
+@runtime_checkable
+class PushSocket(Protocol):
+    """What a ``TextSocket`` may offer besides, so that no task need be woken for a message."""
+
+    async def listen(self, take: Callable[[str], None]) -> None:
+        """Hand over every message as it is read, in order; return when the socket is closed.
+
+        Raises what ``receive`` raises. ``take`` must not raise.
+        """
+        ...
+
+    def post(self, texts: list[str]) -> bool:
+        """Send messages at once, in one write; False, and nothing sent, if there is no room."""
         ...

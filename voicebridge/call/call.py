@@ -17,6 +17,7 @@ from voicebridge.call import events as ev
 from voicebridge.call.desk import Desk
 from voicebridge.call.ending import Ending
 from voicebridge.call.floor import Floor
+from voicebridge.call.greeting import Greeting, SpokenGreeting
 from voicebridge.call.manners import Manners
 from voicebridge.call.reasons import EndReason
 from voicebridge.call.tool_calls import ToolRules
@@ -35,7 +36,8 @@ class CallConfig:
 
     ``phrases`` are spoken by us when the model cannot: mu-law audio by name, of which
     ``one_moment`` and ``trouble`` are used. ``greeting`` are the instructions for the first
-    response; None lets the caller speak first.
+    response; None lets the caller speak first. ``spoken_greeting`` is said at once in its place;
+    without it, a greeting that is heard to its end in the words of ``wanted_greeting`` is kept.
     """
 
     greeting: str | None
@@ -45,6 +47,8 @@ class CallConfig:
     silence_s: float = 30.0
     goodbye_s: float = 8.0
     tools: ToolRules = field(default_factory=ToolRules)
+    spoken_greeting: SpokenGreeting | None = None
+    wanted_greeting: str | None = None
 
 
 class Call:
@@ -52,7 +56,8 @@ class Call:
 
     def __init__(self, config: CallConfig) -> None:
         self._config = config
-        self.floor = Floor(config.manners)
+        greeting = Greeting(config.spoken_greeting, config.wanted_greeting)
+        self.floor = Floor(config.manners, greeting)
         self._ending = Ending(
             max_duration_s=config.max_duration_s,
             silence_s=config.silence_s,
@@ -104,6 +109,7 @@ class Call:
         match event:
             case ev.AudioReceived() | ev.TranscriptReceived() | ev.AudioFinished():
                 if self._model_usable:
+                    floor.greeting.listen(event)
                     floor.agent_speaks(event, at_ms)
             case ev.MarkEchoed(name):
                 floor.playout.echoed(name, at_ms)
@@ -130,17 +136,25 @@ class Call:
         return []
 
     def _begin_or_end(self, event: ev.Event, now: float, at_ms: int) -> list[do.Command]:
+        floor = self.floor
         match event:
             case ev.StreamStarted():
                 self._ending.started(now)
-                self._patience = now + PATIENCE_S
+                for said in floor.greeting.events():
+                    floor.agent_speaks(said, at_ms)
+                greeted_s = floor.playout.hearing(at_ms).unheard_ms / 1000
+                self._patience = now + greeted_s + PATIENCE_S
             case ev.ModelReady():
                 self._model_usable, self._patience = True, None
-                greeting = self._config.greeting
-                greet = self.floor.responses.request(now, greeting) if greeting else []
-                return [do.OpenValve(), *greet]
+                return [do.OpenValve(), *self._greet(now)]
             case ev.ModelLost(reason, detail):
                 return [do.NoteProblem(at_ms, detail), *self._apologise(reason, now, at_ms)]
+            case ev.Advised(text):
+                return [do.SendSystemText(text)] if self._model_usable else []
+            case ev.GoodbyeRequested(reason, words, at_once):
+                stop = at_once and self._ending.leaving is None
+                stopped = self._stop_agent(at_ms) if stop else []
+                return [*stopped, *self._say_goodbye(reason, words, now, at_ms)]
             case ev.ShutdownRequested():
                 cleared = self.floor.playout.cut(at_ms)
                 return [*cleared, *self._apologise(EndReason.SHUTDOWN, now, at_ms)]
@@ -188,6 +202,13 @@ class Call:
                 out += self.floor.responses.request(now, STILL_THERE)
         return out
 
+    def _greet(self, now: float) -> list[do.Command]:
+        """Have the model greet, or tell it that it has been done in its name."""
+        if self._config.spoken_greeting:
+            return self.floor.greeting.tell()
+        greeting = self._config.greeting
+        return self.floor.responses.request(now, greeting) if greeting else []
+
     # --- the end ------------------------------------------------------------------------------
 
     def _leave(self, reason: EndReason, now: float, at_ms: int) -> None:
@@ -199,6 +220,12 @@ class Call:
     ) -> list[do.Command]:
         self._leave(reason, now, at_ms)
         return self.floor.responses.request(now, words) if self._model_usable else []
+
+    def _stop_agent(self, at_ms: int) -> list[do.Command]:
+        """Stop what the agent says, and listen to nobody any more."""
+        active = self.floor.responses.active
+        cancelled = [do.CancelResponse(active)] if active else []
+        return [*self.floor.playout.cut(at_ms, active), *cancelled, do.MuteCaller()]
 
     def _apologise(self, reason: EndReason, now: float, at_ms: int) -> list[do.Command]:
         """Say so ourselves that the call cannot go on: the model cannot any more."""

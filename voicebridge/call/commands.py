@@ -94,6 +94,21 @@ class SendUserText:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class SendSystemText:
+    """Put a word of ours into the conversation, which the caller never hears."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendAgentText:
+    """Put words into the conversation, at its beginning, that were said in the agent's name."""
+
+    item_id: str
+    text: str
+
+
 # --- to the bridge ----------------------------------------------------------------------------
 
 
@@ -139,6 +154,13 @@ class GiveKeys:
 
     call_id: str
     keys: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepGreeting:
+    """Keep the greeting's audio, which was heard to its end, for later calls."""
+
+    audio: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +233,8 @@ Command = (
     | DeleteItem
     | SendToolOutput
     | SendUserText
+    | SendSystemText
+    | SendAgentText
     | OpenValve
     | CloseValve
     | RunTool
@@ -218,6 +242,7 @@ Command = (
     | MuteCaller
     | UnmuteCaller
     | GiveKeys
+    | KeepGreeting
     | DialNext
     | Note
 )

@@ -203,6 +203,25 @@ class KeysWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Advised:
+    """The bridge has a word for the agent, such as to come to an end."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoodbyeRequested:
+    """The call is to end, for ``reason``, once the agent has said what ``words`` instruct.
+
+    ``at_once`` stops what is being said first, and lets nobody interrupt any more.
+    """
+
+    reason: EndReason
+    words: str
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ShutdownRequested:
     """The bridge is going down; the call is to end in good manners."""
 
@@ -236,6 +255,8 @@ Event = (
     | HoldRequested
     | ResumeRequested
     | KeysWanted
+    | Advised
+    | GoodbyeRequested
     | ShutdownRequested
     | DeadlineReached
 )

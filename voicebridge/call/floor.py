@@ -13,6 +13,7 @@ from voicebridge.call import commands as do
 from voicebridge.call import events as ev
 from voicebridge.call.correction import Correction
 from voicebridge.call.echo import COMPARED_BYTES, Ear, is_echo
+from voicebridge.call.greeting import GREETING, Greeting
 from voicebridge.call.manners import BargeIn, Manners
 from voicebridge.call.playout import Playout, Settled
 from voicebridge.call.responses import Responses
@@ -48,7 +49,7 @@ class _Caller:
 class Floor:
     """The conversation of one call. ``ear`` hears the caller's frames where echoes are gated."""
 
-    def __init__(self, manners: Manners) -> None:
+    def __init__(self, manners: Manners, greeting: Greeting | None = None) -> None:
         self.ear = Ear() if manners.echo_gate else None
         self.responses = Responses()
         self.playout = Playout(
@@ -57,12 +58,15 @@ class Floor:
         )
         self.spoken_by: str | None = None
         """The response that was last heard from."""
+        self.greeting = greeting or Greeting(None, None)
         self._manners = manners
         self.turn = Turn(manners)
         self._correction = Correction()
         self._words: dict[str, Words] = {}
         self._clocks, self._caller = _Clocks(), _Caller()
-        self._protect_next, self._protected = manners.greeting_protected, ""
+        spoken = self.greeting.spoken is not None
+        self._protect_next = manners.greeting_protected and not spoken
+        self._protected = GREETING if manners.greeting_protected and spoken else ""
 
     @property
     def deadline(self) -> float | None:
@@ -150,8 +154,9 @@ class Floor:
         """Correct what has been settled, and send what may be sent."""
         out: list[do.Command] = []
         for settled in self.playout.settle(at_ms):
-            words = self._words.pop(settled.item_id, None)
-            out += [*self._correction.correct(settled), _note(words, settled)]
+            note = _note(self._words.pop(settled.item_id, None), settled)
+            told = self.greeting.settled(settled.item_id, settled.verdict, note.heard)
+            out += [*(self._correction.correct(settled) if told is None else told), note]
         out += self.playout.take(at_ms)
         hearing = self.playout.hearing(at_ms)
         if not hearing.settling:
@@ -162,7 +167,7 @@ class Floor:
     def close(self, at_ms: int) -> list[do.Command]:
         """Settle for the record what is still on the line; nobody's memory is corrected now."""
         self.playout.cut(at_ms)
-        self.playout.expire(at_ms)
+        self.playout.expire(at_ms, awaited=False)
         settled = self.playout.settle(at_ms)
         return [_note(self._words.pop(item.item_id, None), item) for item in settled]
 

@@ -14,8 +14,8 @@ FIRST_MARK_BYTES = 60 * BYTES_PER_MS
 """Where the first mark of a run stands: soon, since only then is it known when the run began to
 play; not sooner, since what lies before it must outlast the network's jitter."""
 
-LEAST_STRETCH_BYTES = 100 * BYTES_PER_MS
-"""Within a run marks are never closer than this: ten a second."""
+REOPENED_AFTER_MS = 100
+"""A run that waited for the model is opened again no sooner than this after its last mark."""
 
 
 class Outflow:
@@ -33,7 +33,7 @@ class Outflow:
         """The last round trip to the carrier and back, as far as it was measured."""
         self._line, self._lead_ms, self._keep = line, lead_ms, keep_bytes
         self._run_open = self._run_complete = False
-        self._last_mark = self._next_mark = 0
+        self._last_mark = self._last_mark_ms = self._next_mark = 0
 
     def more_to_come(self) -> None:
         """Say that the run goes on."""
@@ -55,9 +55,9 @@ class Outflow:
         while playhead.sent < until:
             if not self._run_open:
                 out.append(do.SendMark(playhead.mark(at_ms, opens=True)))
-                self._run_open, self._last_mark = True, playhead.sent
+                self._run_open, self._last_mark, self._last_mark_ms = True, playhead.sent, at_ms
                 self._next_mark = playhead.sent + FIRST_MARK_BYTES
-            elif heard >= playhead.sent >= self._last_mark + LEAST_STRETCH_BYTES:
+            elif heard >= playhead.sent and at_ms >= self._last_mark_ms + REOPENED_AFTER_MS:
                 out.append(self._mark(playhead, at_ms, opens=True))
             stop = min(until, self._next_mark)
             out.append(do.SendAudio(self._line.read(playhead.sent, stop)))
@@ -72,7 +72,7 @@ class Outflow:
         return out
 
     def _mark(self, playhead: Playhead, at_ms: int, *, opens: bool = False) -> do.Command:
-        self._last_mark = playhead.sent
+        self._last_mark, self._last_mark_ms = playhead.sent, at_ms
         self._next_mark = playhead.sent + MARK_EVERY_BYTES
         return do.SendMark(playhead.mark(at_ms, opens=opens))
 

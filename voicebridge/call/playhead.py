@@ -14,9 +14,10 @@ and tells when the run can have begun to play. One soon behind it tells when it 
 A clear returns the marks it jumps over, all at the moment at which it takes effect. The first mark
 of a closed generation that comes too early to have been played tells that moment.
 
-Two kinds of carrier break the rule and are found out. One never echoes: a mark that is overdue by
-a second is given up, and the clock alone is trusted. One echoes at once: an echo that comes sooner
-than the line could have been played opens no anchor. ``estimated`` counts both.
+Two kinds of carrier break the rule and are found out. One never echoes, or far too late: a mark
+that is overdue by a second is given up; where none came back in time before it, the clock alone is
+trusted from then on, and in the next generation as well. One echoes at once: an echo that comes
+sooner than the line could have been played opens no anchor. ``estimated`` counts both.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Playhead:
     __slots__ = (
         "_anchor",
         "_anchor_ms",
+        "_answered",
         "_closed",
         "_marks",
         "_serial",
@@ -58,15 +60,19 @@ class Playhead:
         "returned_ms",
         "rtt_ms",
         "sent",
+        "silent",
     )
 
-    def __init__(self, generation: int, position: int) -> None:
+    def __init__(self, generation: int, position: int, *, silent: bool = False) -> None:
         self.generation = generation
         self.sent = position
         self.estimated = 0
         """Marks that were given up or came back sooner than they could have been reached."""
         self.rtt_ms: int | None = None
         """How long the last opening mark took to come back from an empty queue."""
+        self.silent = silent
+        """Whether the carrier returns no marks in time, so that only the clock can be trusted."""
+        self._answered = False
         self.returned_ms: int | None = None
         """When a clear returned the first mark that it jumped over."""
         self._anchor = position
@@ -88,7 +94,13 @@ class Playhead:
         name = f"{self.generation}:{self._serial}:{self.sent}"
         self._serial += 1
         self._marks.append(_Mark(name, self.sent, at_ms, opens))
+        if opens and self.silent:
+            self._anchor, self._anchor_ms = self.sent, at_ms
         return name
+
+    def next(self, position: int) -> Playhead:
+        """Make the playhead of the next generation, which begins at a position."""
+        return Playhead(self.generation + 1, position, silent=self.silent)
 
     def close(self) -> None:
         """Say that a clear has been sent: from now on an echo may be a return.
@@ -102,6 +114,7 @@ class Playhead:
 
         Marks come back in order, so those before it that did not are given up.
         """
+        self._give_up_overdue(at_ms)
         if all(mark.name != name for mark in self._marks):
             return False
         while (mark := self._marks.popleft()).name != name:
@@ -112,6 +125,10 @@ class Playhead:
             if self._closed and self.returned_ms is None:
                 self.returned_ms = at_ms
             return True
+        if self.silent and mark.position < self.heard(at_ms):
+            self.estimated += 1
+            return True
+        self._answered, self.silent = True, False
         if mark.opens:
             self.rtt_ms = max(0, at_ms - self._due_ms(mark))
         self._anchor, self._anchor_ms = mark.position, at_ms
@@ -127,7 +144,8 @@ class Playhead:
         if self._anchor_ms is None:
             return self._anchor
         played = self._anchor + BYTES_PER_MS * max(0, at_ms - self._anchor_ms)
-        wall = self._marks[0].position if self._marks else self.sent
+        walled = self._marks and not self.silent
+        wall = self._marks[0].position if walled else self.sent
         return min(played, wall)
 
     def _due_ms(self, mark: _Mark) -> int:
@@ -141,5 +159,6 @@ class Playhead:
         while self._marks and at_ms > (due_ms := self._due_ms(self._marks[0])) + ECHO_PATIENCE_MS:
             mark = self._marks.popleft()
             self.estimated += 1
+            self.silent = not self._answered
             if mark.opens or self._anchor_ms is None:
                 self._anchor, self._anchor_ms = mark.position, due_ms

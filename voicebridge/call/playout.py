@@ -150,7 +150,7 @@ class Playout:
             said = [] if silent else [do.SendClear(), do.SendMark(stop.probe)]
             self._outflow.stop()
         self._stops.cut(stop)
-        self._playhead = Playhead(self._playhead.generation + 1, self._line.break_off())
+        self._playhead = self._playhead.next(self._line.break_off())
         self._ledger = Ledger()
         self._outflow.more_to_come()
         return said
@@ -169,9 +169,9 @@ class Playout:
         self._resume = True
         self._go_on()
 
-    def expire(self, at_ms: int) -> None:
-        """Settle the stops whose probe did not come back in time."""
-        self._stops.expire(at_ms, self._outflow.rtt_ms)
+    def expire(self, at_ms: int, *, awaited: bool = True) -> None:
+        """Settle the stops whose probe did not come back in time, or is not awaited any more."""
+        self._stops.expire(at_ms, self._outflow.rtt_ms, awaited=awaited)
         self._go_on()
 
     # --- inside -------------------------------------------------------------------------------
@@ -185,6 +185,5 @@ class Playout:
     def _go_on(self) -> None:
         pause = self._stops.pause
         if self._resume and pause is not None and pause.heard is not None:
-            start = self._line.frame_at(pause.heard)
-            self._playhead = Playhead(self._playhead.generation + 1, start)
+            self._playhead = self._playhead.next(self._line.frame_at(pause.heard))
             self._stops.pause, self._resume = None, False

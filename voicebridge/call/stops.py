@@ -75,10 +75,13 @@ class Stops:
         if self.pause and self.pause.probe == name and self.pause.heard is None:
             self.pause.heard = self.pause.playhead.heard_at_clear(at_ms)
 
-    def expire(self, at_ms: int, rtt_ms: int) -> None:
-        """Settle what is still open, each as if its clear had taken one round trip."""
+    def expire(self, at_ms: int, rtt_ms: int, *, awaited: bool = True) -> None:
+        """Settle what is still open, each as if its clear had taken one round trip.
+
+        Not ``awaited`` are the answers of a carrier that has hung up: none is missing.
+        """
         while self._cuts:
-            self.estimated += 1
+            self.estimated += awaited
             self._settle_first(min(at_ms, self._cuts[0].asked_at_ms + rtt_ms))
         if (pause := self.pause) and pause.heard is None:
             self.estimated += 1

@@ -10,7 +10,9 @@ import binascii
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree
 
@@ -32,6 +34,25 @@ _FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
 _KEYS = frozenset("0123456789*#ABCD")
 
 # --- the media stream: from the carrier (section 3) -------------------------------------------
+
+# A frame as the carrier writes it, to the letter; any other spelling is for ``decode``.
+_FRAME = re.compile(
+    r'\{"event":"media","sequenceNumber":"[0-9]{1,20}","media":\{"track":"inbound",'
+    r'"chunk":"[0-9]{1,20}","timestamp":"([0-9]{1,12})","payload":"([A-Za-z0-9+/]+={0,2})"\},'
+    r'"streamSid":"[A-Za-z0-9]{1,64}"\}'
+)
+
+
+def media_of(text: str) -> tuple[str, int] | None:
+    """Read payload and timestamp of a frame without a JSON tree; None leaves it to ``decode``.
+
+    What is returned is what ``decode`` would say, for every text.
+    """
+    match = _FRAME.fullmatch(text)
+    if match is None:
+        return None
+    timestamp, payload = match.groups()
+    return None if len(payload) % 4 else (payload, int(timestamp))
 
 
 def decode(text: str) -> Message:
@@ -124,7 +145,8 @@ def encode_audio(stream_id: str, audio: bytes) -> str:
 
 def encode_mark(stream_id: str, name: str) -> str:
     """Write a mark, to be sent back when all audio before it has been played."""
-    return f'{{"event":"mark","streamSid":{_quoted(stream_id)},"mark":{{"name":{_quoted(name)}}}}}'
+    quoted = json.dumps(name)
+    return f'{{"event":"mark","streamSid":{_quoted(stream_id)},"mark":{{"name":{quoted}}}}}'
 
 
 def encode_clear(stream_id: str) -> str:
@@ -132,6 +154,7 @@ def encode_clear(stream_id: str) -> str:
     return f'{{"event":"clear","streamSid":{_quoted(stream_id)}}}'
 
 
+@lru_cache(maxsize=2048)
 def _quoted(text: str) -> str:
     return json.dumps(text)
 

@@ -18,10 +18,11 @@ from voicebridge.personas.loader import (
     repeated_numbers,
 )
 from voicebridge.personas.persona import Persona
+from voicebridge.personas.references import referred_variables
 from voicebridge.personas.routing import ROUTING_FILE
 from voicebridge.personas.yaml_faults import did_you_mean
 from voicebridge.personas.yaml_lines import place_of
-from voicebridge.settings import FILE_NAME, Settings, load_settings, referred_variables
+from voicebridge.settings import FILE_NAME, Settings, load_settings
 from voicebridge.tools.loading import load_tools
 from voicebridge.tools.registry import ToolRegistry
 

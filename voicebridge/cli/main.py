@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voicebridge import __version__
+from voicebridge.cli.bench import add_bench
 from voicebridge.cli.desk import add_config, add_desk
 from voicebridge.cli.tools_arguments import add_tools
 from voicebridge.errors import ConfigError, VoicebridgeError
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="answer real calls"))
     _add_check(commands.add_parser("check", help="validate settings, personas and rehearsals"))
     add_desk(commands)
+    add_bench(commands)
     add_tools(commands.add_parser("tools", help="list the tools; try one outside a call"))
     return parser
 

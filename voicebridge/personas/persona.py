@@ -67,7 +67,8 @@ class ServerVad(BaseModel):
     model_config = FROZEN
 
     type: Literal["server_vad"] = Field(
-        default="server_vad", description="Turns are told apart by loudness."
+        default="server_vad",
+        description="server_vad tells turns apart by loudness, semantic_vad by what is said.",
     )
     threshold: float = Field(
         default=0.5, ge=0, le=1, description="How loud speech must be; higher needs louder."
@@ -86,7 +87,8 @@ class SemanticVad(BaseModel):
     model_config = FROZEN
 
     type: Literal["semantic_vad"] = Field(
-        default="semantic_vad", description="Turns are told apart by what is said."
+        default="semantic_vad",
+        description="server_vad tells turns apart by loudness, semantic_vad by what is said.",
     )
     eagerness: Literal["low", "medium", "high", "auto"] = Field(
         default="auto", description="How soon the agent takes its turn; low waits longest."

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 from pydantic import SecretStr
 
 _REFERENCE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 _ANY = re.compile(r"\$\{")
+_FOLDERS = ("tools", "mcp", "personas")
 
 
 def checked(text: str) -> str:
@@ -27,3 +30,20 @@ def names_in(*texts: str) -> tuple[str, ...]:
 def filled_in(text: str, secrets: Mapping[str, SecretStr]) -> str:
     """Return ``text`` with the secrets in place; raises KeyError for one that is missing."""
     return _REFERENCE.sub(lambda match: secrets[match[1]].get_secret_value(), text)
+
+
+def referred_variables(config_dir: Path) -> tuple[str, ...]:
+    """Name the variables that files of tools and personas refer to, whether they are set or not.
+
+    A file that cannot be read is passed over: its own loader says what is wrong with it.
+    """
+    texts: list[str] = []
+    for folder in _FOLDERS:
+        for file in sorted((config_dir / folder).rglob("*.yaml")):
+            with suppress(OSError, UnicodeDecodeError):
+                texts.append(_without_comments(file.read_text("utf-8")))
+    return names_in(*texts)
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))

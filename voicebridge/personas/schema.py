@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from voicebridge.personas.layers import EXTENDS, MAX_FILES
@@ -15,7 +16,8 @@ def persona_schema() -> dict[str, Any]:
 
     What is required may stand in a file that is extended; so either it is there, or ``extends``.
     """
-    schema = Persona.model_json_schema()
+    # Docstrings mark code by two signs, the Markdown that editors show by one.
+    schema = json.loads(json.dumps(Persona.model_json_schema()).replace("``", "`"))
     required = schema.pop("required")
     extends = {
         "title": "Extends",

@@ -20,7 +20,7 @@ from voicebridge.realtime.errors import (
 )
 from voicebridge.realtime.logger import Logger, NopLogger
 from voicebridge.realtime.server_events import ServerEvent
-from voicebridge.realtime.transport.base import MessageType, WebSocketConn
+from voicebridge.realtime.transport.base import MessageType, QuickConn, WebSocketConn
 
 T = TypeVar("T")
 
@@ -60,6 +60,9 @@ class Conn:
     ) -> None:
         """Take over an open transport; ``already_read`` is delivered before what it brings."""
         self._transport = transport
+        quick = transport if isinstance(transport, QuickConn) else None
+        self._post = quick.post if quick else None
+        self._take_unread = quick.take_unread if quick else None
         self._options = options or ConnOptions()
         self._logger = logger or NopLogger()
         self._already_read = deque(already_read)
@@ -84,6 +87,31 @@ class Conn:
         """
         data = await self.read_message_raw(timeout_s=timeout_s)
         return unmarshal_server_event(data, self._options.dialect)
+
+    async def read_messages(self) -> list[ServerEvent | RealtimeProtocolError]:
+        """Wait for the next event, and return it with those that have come behind it.
+
+        A malformed one is returned as the error it is. Raises ``ConnClosed``. Where the transport
+        cannot tell what has come, each event comes alone.
+        """
+        raw: list[str | bytes] = [await self._read_text()]
+        if self._take_unread is not None and not self._already_read:
+            raw += [data for _, data in self._take_unread()]
+        return [self._read_or_error(data) for data in raw]
+
+    async def _read_text(self) -> str | bytes:
+        try:
+            return await self.read_message_raw()
+        except UnsupportedMessageType:
+            return b""
+
+    def _read_or_error(self, data: str | bytes) -> ServerEvent | RealtimeProtocolError:
+        if not isinstance(data, str):
+            return UnsupportedMessageType("a binary frame: events come as text")
+        try:
+            return unmarshal_server_event(data, self._options.dialect)
+        except RealtimeProtocolError as error:
+            return error
 
     async def read_message_raw(self, *, timeout_s: float | None = None) -> str:
         """Wait for the next message and give its JSON text as it came.
@@ -129,6 +157,16 @@ class Conn:
         decoded nor checked. No acknowledgement comes.
         """
         await self.send_message_raw(append_text(payload), timeout_s=timeout_s)
+
+    def post_audio(self, payload: str) -> bool:
+        """Append base64 audio at once; False, and nothing sent, if that has to wait or cannot be.
+
+        Then ``append_audio`` sends it, or tells why it cannot. The payload is not checked, and
+        must need no escape in JSON. Not every transport can do this.
+        """
+        if self._post is None or self._closing:
+            return False
+        return self._post(f'{{"type":"input_audio_buffer.append","audio":"{payload}"}}'.encode())
 
     async def ping(self, *, timeout_s: float = PING_TIMEOUT_S) -> None:
         """Send a ping and wait for its pong. Raises ``ConnClosed`` or ``DeadlineExceeded``."""

@@ -45,6 +45,8 @@ class CallRecord:
     """Silence given to the model where the carrier left a gap."""
     positions_estimated: int = 0
     """Heard positions told by the clock because the carrier's marks were missing or untrue."""
+    spent_usd: float = 0.0
+    """What the model's responses cost."""
     ended: EndReason | None = None
     duration_s: float = 0.0
     persona_version: str = ""
@@ -92,6 +94,7 @@ class CallRecord:
             "frames_forwarded": self.frames_forwarded,
             "silence_filled_ms": self.silence_filled_ms,
             "positions_estimated": self.positions_estimated,
+            "spent_usd": round(self.spent_usd, 6),
             "spoken": [_spoken(spoken) for spoken in self.in_order()],
             "barge_ins_ms": self.barge_ins_ms,
             "tools": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -12,8 +13,16 @@ from voicebridge.records.transcript import transcript
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
+def call_folder(directory: Path, call_id: str) -> Path:
+    """Return the folder of a call, whatever its id is made of."""
+    return directory / _UNSAFE.sub("_", call_id)[:100]
+
+
 class RecordStore:
-    """Keeps records as files: ``record.json`` and ``transcript.md`` in a folder a call."""
+    """Keeps records as files: ``record.json`` and ``transcript.md`` in a folder a call.
+
+    A further stream of the same call gets ``record-2.json`` and so on: nothing is overwritten.
+    """
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
@@ -25,9 +34,21 @@ class RecordStore:
         """
         if self._directory is None:
             return None
-        folder = self._directory / _UNSAFE.sub("_", record.call_id)
+        folder = call_folder(self._directory, record.call_id)
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(record.to_dict(), ensure_ascii=False, indent=2)
-        (folder / "record.json").write_text(text + "\n", encoding="utf-8")
-        (folder / "transcript.md").write_text(transcript(record), encoding="utf-8")
+        suffix = self._write_new(folder, text + "\n")
+        (folder / f"transcript{suffix}.md").write_text(transcript(record), encoding="utf-8")
         return folder
+
+    def _write_new(self, folder: Path, text: str) -> str:
+        """Write a record under the first name that is free, and return what the name ends with."""
+        for number in itertools.count(1):
+            suffix = "" if number == 1 else f"-{number}"
+            try:
+                with (folder / f"record{suffix}.json").open("x", encoding="utf-8") as file:
+                    file.write(text)
+            except FileExistsError:
+                continue
+            return suffix
+        raise AssertionError("counting has no end")

@@ -56,7 +56,9 @@ class HearingReport:
     coughs: dict[Setting, Coughs] = field(default_factory=dict)
     crowd_cuts: Cuts = field(default_factory=Cuts)
     clear_ms: list[float] = field(default_factory=list)
-    """In the crowd, by the bridge's own watch: from ``speech_started`` read to ``clear`` written."""
+    """In the crowd, by the bridge's watch: from ``speech_started`` read to ``clear`` written."""
+    clear_work_ms: list[float] = field(default_factory=list)
+    """The same in processor time: what of it was the bridge's own work."""
     estimated: int = 0
 
     @property
@@ -121,6 +123,7 @@ class HearingReport:
             "crowd": {
                 "calls": self.crowd,
                 "clear_in_bridge_ms": {**spread(self.clear_ms), "times": self.clear_ms},
+                "clear_work_ms": spread(self.clear_work_ms),
                 **self.crowd_cuts.as_dict(),
             },
             "problems": self.problems,
@@ -132,13 +135,17 @@ class HearingReport:
         if self.crowd:
             rows.append(_cells(f"{self.crowd} calls", self.crowd_cuts, None))
         widths = [max(len(row[at]) for row in rows) for at in range(len(COLUMNS))]
-        lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+        lines = [
+            "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows
+        ]
         lines += ["", *NOTES, ""]
         wide = max(len(name) for name in BARS)
         for figure in self.figures:
             sign = {True: "✓", False: "✗", None: "·"}[figure.ok]
             bar = f"at most {figure.bar:g} {figure.unit}"
             lines.append(f"  {sign} {figure.name:<{wide}}  {figure.shown:>9}   {bar}".rstrip())
+        if (work_ms := percentile(self.clear_work_ms, 99)) is not None:
+            lines.append(f"    of which the bridge's own work, p99: {work_ms:.1f} ms")
         return "\n".join([*lines, *(f"  ✗ {problem}" for problem in self.problems[:20]), ""])
 
     def _row(self, setting: Setting) -> tuple[str, ...]:
@@ -158,13 +165,13 @@ def _cells(name: str, cuts: Cuts, coughs: Coughs | None) -> tuple[str, ...]:
         str(cuts.rejected),
         str(cuts.stale_bytes),
         *(_ms(delay[key]) for key in ("p50", "p99")),
-        str(coughs.pauses) if coughs else "–",
+        str(coughs.pauses) if coughs else "none",
         _ms(slips["max"]),
     )
 
 
 def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
+    return "none" if value is None else f"{value:.1f}"
 
 
 def _worst(values: list[float | None]) -> float | None:

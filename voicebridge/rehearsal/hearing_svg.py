@@ -112,7 +112,7 @@ def _scale(top: float, bottom: float) -> list[str]:
         for kind, ms in (("nearly", MOST_MS), ("within", BAR_MS))
     ]
     for ms in (-MOST_MS, -BAR_MS, 0, BAR_MS, MOST_MS):
-        sign = "±0" if ms == 0 else f"{ms:+d}".replace("-", "−")
+        sign = "±0" if ms == 0 else f"{ms:+d}"
         elements.append(
             f'<text class="soft small mid" x="{_x(ms):.1f}" y="{bottom + 16:g}">{sign}</text>'
         )
@@ -166,7 +166,7 @@ def _middle(values: Sequence[float]) -> tuple[float | None, float | None]:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}".removesuffix(".0")
+    return "none" if value is None else f"{value:.1f}".removesuffix(".0")
 
 
 def _document(body: Sequence[str], height: float) -> str:

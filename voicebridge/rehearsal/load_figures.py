@@ -34,11 +34,11 @@ class Spread:
         if not ranked:
             return cls()
         size = len(ranked)
-        return cls(
-            size,
-            *(round(ranked[min(size - 1, int(size * share))], 3) for share in (0.5, 0.99, 0.999)),
-            round(ranked[-1], 3),
+        shares = (0.5, 0.99, 0.999, 1.0)
+        p50, p99, p999, most = (
+            round(ranked[min(size - 1, int(size * share))], 3) for share in shares
         )
+        return cls(size, p50, p99, p999, most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from voicebridge.rehearsal.load_process import cpu_s, memory_kb, waited_s
 
 HOST = "127.0.0.1"
 SLOTS = 20
-"""Ticks of a frame: the phones are spread over them, and each session has another than its phone."""
+"""Ticks of a frame: phones are spread over them; a session has another than its phone."""
 
 SLOT_S = 0.001
 DIAL_EVERY_S = 0.03
@@ -153,9 +153,10 @@ async def _dial(order: Order, exchange: Exchange) -> None:
 
 def _measure_from(exchange: Exchange, moment_ns: int) -> None:
     exchange.measure_from_ns = moment_ns
-    ends = [*exchange.phones.values(), *exchange.sessions]
-    for end in ends:
-        end.heard.measure_from_ns = moment_ns
+    arrivals = [phone.heard for phone in exchange.phones.values()]
+    arrivals += [session.heard for session in exchange.sessions]
+    for each in arrivals:
+        each.measure_from_ns = moment_ns
 
 
 async def serve(certificate: Path | None) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from time import monotonic_ns
+from typing import Any
 
 from voicebridge.rehearsal.load_phone import LoadPhone
 from voicebridge.rehearsal.load_stamp import Arrivals, stamped
@@ -81,8 +82,11 @@ class LoadModel(WireEnd):
     def take(self, text: bytes) -> None:
         """Take an event of the client's."""
         if text.startswith(_APPEND) and text.endswith(b'"}'):
-            return self._hear(a2b_base64(text[len(_APPEND) : -2]))
-        event = json.loads(text)
+            self._hear(a2b_base64(text[len(_APPEND) : -2]))
+        else:
+            self._obey(json.loads(text))
+
+    def _obey(self, event: dict[str, Any]) -> None:
         match event["type"]:
             case "input_audio_buffer.append":
                 self._hear(base64.b64decode(event["audio"]))
@@ -185,9 +189,7 @@ class LoadModel(WireEnd):
         rest_ns = max(0, self._plays_until_ns - now_ns)
         if self._chance.random() < BARGE_IN_SHARE:
             return self._then(self._caller_starts, now_ns + int(rest_ns * self._chance.random()))
-        return self._then(
-            self._caller_starts, now_ns + rest_ns + self._within_ns(0.7, 1.5)
-        )
+        return self._then(self._caller_starts, now_ns + rest_ns + self._within_ns(0.7, 1.5))
 
     def _words(self, frames: int) -> None:
         self._since_word += frames
@@ -230,4 +232,3 @@ class LoadModel(WireEnd):
         self._events += 1
         event = {"type": kind, "event_id": f"event_{self._events}", **fields}
         self.send(json.dumps(event, separators=(",", ":")).encode())
-

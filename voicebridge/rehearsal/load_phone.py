@@ -7,6 +7,7 @@ import json
 from binascii import b2a_base64
 from collections import deque
 from time import monotonic_ns
+from typing import Any
 
 from voicebridge.rehearsal.load_stamp import Arrivals, stamped
 from voicebridge.rehearsal.load_wire import WireEnd
@@ -77,8 +78,11 @@ class LoadPhone(WireEnd):
         now_ns = monotonic_ns()
         if text.startswith(_MEDIA) and text.endswith(b'"}}'):
             payload = text[text.index(_PAYLOAD) + len(_PAYLOAD) : -3]
-            return self._hear(base64.b64decode(payload), now_ns)
-        message = json.loads(text)
+            self._hear(base64.b64decode(payload), now_ns)
+        else:
+            self._obey(json.loads(text), now_ns)
+
+    def _obey(self, message: dict[str, Any], now_ns: int) -> None:
         match message["event"]:
             case "media":
                 self._hear(base64.b64decode(message["media"]["payload"]), now_ns)

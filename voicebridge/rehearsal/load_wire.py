@@ -83,8 +83,11 @@ class WireEnd(asyncio.Protocol):
         """Cut what came into messages."""
         if self._rest:
             data, self._rest = self._rest + data, b""
-        if not self._open and (data := self._shake_hands(data)) is None:
-            return
+        if not self._open:
+            begun = self._shake_hands(data)
+            if begun is None:
+                return
+            data = begun
         start, size = 0, len(data)
         while (end := self._frame(data, start, size)) > 0:
             start = end
@@ -161,10 +164,10 @@ def _nowhere(_data: bytes) -> None:
 
 
 def _accepted(request: bytes) -> bytes:
-    fields = dict(
-        (name.strip().lower(), value.strip())
+    fields = {
+        name.strip().lower(): value.strip()
         for name, _, value in (line.partition(b":") for line in request.split(b"\r\n")[1:])
-    )
+    }
     proof = base64.b64encode(
         sha1(fields.get(b"sec-websocket-key", b"") + _GUID, usedforsecurity=False).digest()
     )

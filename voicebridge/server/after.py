@@ -48,6 +48,8 @@ _OVER = {
     EndReason.SILENCE,
     EndReason.MAX_DURATION,
     EndReason.SHUTDOWN,
+    EndReason.SPEND_LIMIT,
+    EndReason.VOICEMAIL,
 }
 _BROKE_OFF = {EndReason.CARRIER_LOST, EndReason.BRIDGE_FAULT}
 _HAS_APOLOGISED = {EndReason.MODEL_UNREACHABLE, EndReason.MODEL_MISMATCH, EndReason.MODEL_LOST}

@@ -22,6 +22,8 @@ async def connect(request: web.Request, visit: Visit, greeting: str | None = Non
     guard, switchboard = request.app[GUARD], request.app[SWITCHBOARD]
     if not switchboard.has_line_for(visit.call_id):
         return None
+    if visit.again == 0 and not visit.why and not switchboard.callers.may_call(visit.caller):
+        return None
     personas = await switchboard.take_up_personas()
     persona = visit.persona
     if persona not in personas:

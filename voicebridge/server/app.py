@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from voicebridge.records.status import StatusBook
 from voicebridge.server.after import after_stream, dial_done
+from voicebridge.server.door import Networks, pending_streams
 from voicebridge.server.health import healthz, readyz
-from voicebridge.server.keys import GUARD, SWITCHBOARD
+from voicebridge.server.keys import GUARD, PENDING, STATUSES, SWITCHBOARD
 from voicebridge.server.media import media
-from voicebridge.server.paths import AFTER_PATH, DIAL_DONE_PATH, MEDIA_PATH, VOICE_PATH
+from voicebridge.server.paths import (
+    AFTER_PATH,
+    DIAL_DONE_PATH,
+    MEDIA_PATH,
+    STATUS_PATH,
+    STREAM_STATUS_PATH,
+    VOICE_PATH,
+)
 from voicebridge.server.security import RequestGuard
+from voicebridge.server.status import call_status, stream_status
 from voicebridge.server.switchboard import Switchboard
 from voicebridge.server.webhooks import voice
 
@@ -19,15 +29,20 @@ MOST_FORM_BYTES = 64 * 1024
 def create_app(switchboard: Switchboard) -> web.Application:
     """Build the application of a switchboard."""
     settings = switchboard.settings
-    auth_token = settings.twilio_auth_token
+    auth_tokens = (settings.twilio_auth_token, settings.twilio_auth_token_old)
+    proxies = Networks(settings.security.trusted_proxies)
     app = web.Application(client_max_size=MOST_FORM_BYTES)
     app[SWITCHBOARD] = switchboard
     app[GUARD] = RequestGuard(
-        auth_token.get_secret_value() if auth_token else None, settings.public_url
+        [token.get_secret_value() for token in auth_tokens if token], settings.public_url, proxies
     )
+    app[PENDING] = pending_streams(settings)
+    app[STATUSES] = StatusBook(settings.records.directory)
     app.router.add_post(VOICE_PATH, voice)
     app.router.add_post(AFTER_PATH, after_stream)
     app.router.add_post(DIAL_DONE_PATH, dial_done)
+    app.router.add_post(STATUS_PATH, call_status)
+    app.router.add_post(STREAM_STATUS_PATH, stream_status)
     app.router.add_get(MEDIA_PATH, media)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from voicebridge.records.status import StatusBook
+from voicebridge.server.door import Porch
 from voicebridge.server.security import RequestGuard
 from voicebridge.server.switchboard import Switchboard
 
 GUARD = web.AppKey("guard", RequestGuard)
+PENDING = web.AppKey("pending", Porch)
 SWITCHBOARD = web.AppKey("switchboard", Switchboard)
+STATUSES = web.AppKey("statuses", StatusBook)

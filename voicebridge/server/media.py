@@ -5,53 +5,21 @@ from __future__ import annotations
 import asyncio
 
 import structlog
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, web
 
 from voicebridge.bridge.socket import TextSocket
 from voicebridge.carriers import twilio
 from voicebridge.carriers.base import Connected, Started
 from voicebridge.errors import CarrierError, CarrierProtocolError, SignatureError
 from voicebridge.server.expected import Expected
-from voicebridge.server.keys import GUARD, SWITCHBOARD
+from voicebridge.server.keys import GUARD, PENDING, SWITCHBOARD
+from voicebridge.server.media_socket import Upgraded
 from voicebridge.server.switchboard import Switchboard
 
 log = structlog.get_logger(__name__)
 
 MOST_BEFORE_START = 50
 """Messages that a stream may send before its start; a second of audio."""
-
-
-class ServerSocket:
-    """A ``TextSocket`` on aiohttp's server side."""
-
-    def __init__(self, websocket: web.WebSocketResponse) -> None:
-        self._websocket = websocket
-
-    async def receive(self) -> str | None:
-        """Wait for the next message; see ``TextSocket``."""
-        message = await self._websocket.receive()
-        match message.type:
-            case WSMsgType.TEXT:
-                return str(message.data)
-            case WSMsgType.BINARY:
-                raise CarrierProtocolError("a binary message; media streams are text")
-            case WSMsgType.ERROR:
-                raise CarrierProtocolError(f"a message that cannot be read: {message.data}")
-            case _:
-                if self._websocket.close_code == WSCloseCode.MESSAGE_TOO_BIG:
-                    raise CarrierProtocolError("a message over the size limit")
-                return None
-
-    async def send(self, text: str) -> None:
-        """Send a message; see ``TextSocket``."""
-        try:
-            await self._websocket.send_str(text)
-        except (ConnectionError, RuntimeError) as error:
-            raise CarrierError(f"the media socket is gone: {error}") from None
-
-    async def close(self, code: int = WSCloseCode.OK) -> None:
-        """Close the socket."""
-        await self._websocket.close(code=code)
 
 
 async def media(request: web.Request) -> web.StreamResponse:
@@ -64,22 +32,32 @@ async def media(request: web.Request) -> web.StreamResponse:
         raise web.HTTPForbidden(text="signature refused") from None
     if not switchboard.ready:
         raise web.HTTPServiceUnavailable(text="all lines are busy")
-    websocket = web.WebSocketResponse(
-        max_msg_size=switchboard.settings.server.max_message_bytes, compress=False
-    )
-    if not websocket.can_prepare(request).ok:
+    if not web.WebSocketResponse().can_prepare(request).ok:
         raise web.HTTPUpgradeRequired(text="this is a media stream websocket")
-    await websocket.prepare(request)
-    socket = ServerSocket(websocket)
+    upgraded = Upgraded(switchboard.settings.server.max_message_bytes)
+    await upgraded.prepare(request)
+    socket = upgraded.socket
     try:
-        started = await _await_start(socket, switchboard.settings.server.start_timeout_s)
-        expected = _expected(switchboard, started, checked=request.app[GUARD].checks)
+        started, expected = await _begin(request, socket)
     except CarrierError as error:
         log.warning("stream_refused", why=str(error))
         await socket.close(WSCloseCode.POLICY_VIOLATION)
-        return websocket
+        return upgraded
     await switchboard.run_call(socket, started, expected)
-    return websocket
+    return upgraded
+
+
+async def _begin(request: web.Request, socket: TextSocket) -> tuple[Started, Expected]:
+    """Wait for a stream's start, where there is room to wait; raises ``CarrierError``."""
+    switchboard, guard = request.app[SWITCHBOARD], request.app[GUARD]
+    pending, transport = request.app[PENDING], request.transport
+    if transport is None or not pending.enter(socket, guard.address(request), transport.abort):
+        raise CarrierError("too many streams wait for their start")
+    try:
+        started = await _await_start(socket, switchboard.settings.server.start_timeout_s)
+    finally:
+        pending.leave(socket)
+    return started, _expected(switchboard, started, checked=guard.checks)
 
 
 async def _await_start(socket: TextSocket, within_s: float) -> Started:

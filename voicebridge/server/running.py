@@ -16,12 +16,15 @@ from voicebridge.personas.persona import Persona
 from voicebridge.personas.routing import ROUTING_FILE
 from voicebridge.realtime import Client, ClientConfig
 from voicebridge.server.app import create_app
+from voicebridge.server.door import DoorRunner, pending_streams
 from voicebridge.server.switchboard import Switchboard
 from voicebridge.settings import Settings
 from voicebridge.tools.loading import tools_of
 from voicebridge.tools.registry import ToolRegistry
 
 SHUTDOWN_WITHIN_S = 5.0
+KEEPALIVE_S = 75.0
+"""How long a connection may lie idle between two requests; longer than a proxy lets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,12 @@ def client_for(settings: Settings) -> Client:
 async def running_bridge(switchboard: Switchboard) -> AsyncIterator[RunningBridge]:
     """Listen for the length of the context; calls come to their end before it closes."""
     wanted = switchboard.settings.server
-    runner = web.AppRunner(
-        create_app(switchboard), access_log=None, shutdown_timeout=SHUTDOWN_WITHIN_S
+    runner = DoorRunner(
+        create_app(switchboard),
+        pending_streams(switchboard.settings),
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_WITHIN_S,
+        keepalive_timeout=KEEPALIVE_S,
     )
     await runner.setup()
     try:
@@ -106,5 +113,6 @@ async def running_bridge(switchboard: Switchboard) -> AsyncIterator[RunningBridg
             yield RunningBridge(f"http://{wanted.host}:{port}", switchboard)
             await switchboard.drain()
     finally:
-        await switchboard.close()
+        await switchboard.early.close()
+        await switchboard.greetings.close()
         await runner.cleanup()

@@ -6,12 +6,13 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from aiohttp import web
 
 from voicebridge.carriers import twilio
 from voicebridge.errors import SignatureError
+from voicebridge.server.door import Networks
 from voicebridge.server.expected import Expected
 
 TOKEN_LIFE_S = 60.0
@@ -53,21 +54,46 @@ class StreamTokens:
 class RequestGuard:
     """Checks that requests come from the carrier.
 
-    Without an auth token nothing can be checked and everything is let in: the caller of this class
-    sees to it that this happens on loopback only.
+    While an auth token is being replaced, the old one counts as well. Without any, nothing can be
+    checked and everything is let in: the caller of this class sees to it that this happens on
+    loopback only. ``proxies`` are those whose forwarded headers are believed.
     """
 
-    def __init__(self, auth_token: str | None, public_url: str | None) -> None:
-        self._auth_token, self._public_url = auth_token, public_url
+    def __init__(
+        self,
+        auth_tokens: Sequence[str],
+        public_url: str | None,
+        proxies: Networks | None = None,
+    ) -> None:
+        self._auth_tokens, self._public_url = tuple(auth_tokens), public_url
+        self._proxies = proxies or Networks(())
 
     @property
     def checks(self) -> bool:
         """Whether requests are checked at all."""
-        return self._auth_token is not None
+        return bool(self._auth_tokens)
 
     def base_url(self, request: web.BaseRequest) -> str:
-        """Return the URL by which the carrier reaches us, without a path."""
-        return self._public_url or f"{request.scheme}://{request.host}"
+        """Return the URL by which the carrier reaches us, without a path.
+
+        Without a public URL it is what the request names; of the forwarded headers only those
+        that a trusted proxy has set are believed.
+        """
+        if self._public_url:
+            return self._public_url
+        scheme, host = request.scheme, request.host
+        if (request.remote or "") in self._proxies:
+            scheme = _last(request, "X-Forwarded-Proto") or scheme
+            host = _last(request, "X-Forwarded-Host") or host
+        return f"{scheme if scheme in {'http', 'https'} else 'http'}://{host}"
+
+    def address(self, request: web.BaseRequest) -> str:
+        """Return the address that a request comes from: the last that no trusted proxy has."""
+        address = request.remote or "unknown"
+        named = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+        while address in self._proxies and named:
+            address = named.pop().strip() or address
+        return address
 
     def stream_url(self, request: web.BaseRequest, path: str) -> str:
         """Return the websocket URL of a path: ``wss`` where the public URL is ``https``."""
@@ -75,7 +101,7 @@ class RequestGuard:
 
     def check(self, request: web.BaseRequest, form: Iterable[tuple[str, str]] = ()) -> None:
         """Raise ``SignatureError`` unless the carrier signed this request."""
-        if self._auth_token is None:
+        if not self._auth_tokens:
             return
         path = request.raw_path
         if request.headers.get("Upgrade", "").lower() == "websocket":
@@ -85,7 +111,8 @@ class RequestGuard:
         claimed = request.headers.get(twilio.SIGNATURE_HEADER)
         fields = list(form)
         if not any(
-            twilio.is_signed(self._auth_token, spelling, fields, claimed)
+            twilio.is_signed(auth_token, spelling, fields, claimed)
+            for auth_token in self._auth_tokens
             for url in urls
             for spelling in _with_and_without_port(url)
         ):
@@ -93,6 +120,11 @@ class RequestGuard:
                 f"{request.method} {request.path} is not signed for {urls[0]}; if it came from the "
                 "carrier, check TWILIO_AUTH_TOKEN and VOICEBRIDGE_PUBLIC_URL"
             )
+
+
+def _last(request: web.BaseRequest, name: str) -> str:
+    """Return the last value of a list header: the one that the nearest proxy has set."""
+    return ",".join(request.headers.getall(name, ())).split(",")[-1].strip()
 
 
 def _with_and_without_port(url: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,17 +13,14 @@ import structlog
 
 from voicebridge.bridge.call_runner import CallRunner
 from voicebridge.bridge.carrier_leg import CarrierLeg
-from voicebridge.bridge.greeting import greeting_instructions
 from voicebridge.bridge.manners import manners_for
 from voicebridge.bridge.model_leg import ModelLeg
-from voicebridge.bridge.phrases import load_phrases
 from voicebridge.bridge.registry import CallRegistry
 from voicebridge.bridge.session import session_for
 from voicebridge.bridge.socket import TextSocket
 from voicebridge.bridge.tool_runner import ToolRunner
-from voicebridge.call.call import Call, CallConfig
+from voicebridge.call.call import Call
 from voicebridge.call.reasons import EndReason
-from voicebridge.call.tool_calls import ToolManners, ToolRules
 from voicebridge.carriers import twilio
 from voicebridge.carriers.base import Started
 from voicebridge.errors import ConfigError
@@ -35,13 +32,17 @@ from voicebridge.personas.persona import Fallback, Persona
 from voicebridge.realtime import Client
 from voicebridge.records.record import CallRecord
 from voicebridge.records.store import RecordStore
+from voicebridge.server.call_config import call_config
+from voicebridge.server.callers import Callers
 from voicebridge.server.early_dial import EarlyDials
 from voicebridge.server.expected import Expected, Prepared
+from voicebridge.server.greetings import GreetingCache, greeting_key
+from voicebridge.server.prices import prices_of
 from voicebridge.server.security import StreamTokens
+from voicebridge.server.spending import Purse, Spending
 from voicebridge.settings import Settings
 from voicebridge.tools.context import CallContext
 from voicebridge.tools.registry import ToolRegistry
-from voicebridge.tools.tool import Tool
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +61,10 @@ class Switchboard:
         self.tokens = StreamTokens()
         self.tools, self._client = tools, client
         self._store = RecordStore(settings.records.directory)
-        self._early = EarlyDials()
+        self.early = EarlyDials()
+        self.greetings = GreetingCache(settings.greetings.directory)
+        self.spending = Spending(settings.limits)
+        self.callers = Callers(settings.limits.calls_per_caller_per_minute)
         self._draining = False
 
     @property
@@ -75,11 +79,12 @@ class Switchboard:
     @property
     def ready(self) -> bool:
         """Whether a further stream may come in: fewer run than there are lines."""
-        return not self._draining and len(self.calls) < self.settings.server.max_calls
+        free = len(self.calls) < self.settings.server.max_calls
+        return free and not self._draining and not self.spending.exhausted
 
     def has_line_for(self, call_id: str = "") -> bool:
         """Tell whether a call can be answered; one that was answered has its line kept a while."""
-        kept = len(self._early) - (call_id in self._early)
+        kept = len(self.early) - (call_id in self.early)
         return self.ready and len(self.calls) + kept < self.settings.server.max_calls
 
     def expect(self, expected: Expected) -> str | None:
@@ -92,7 +97,9 @@ class Switchboard:
         except ConfigError as error:  # words that became too long for this one call
             log.error("persona_unusable", error=str(error))  # noqa: TRY400 - a file, not a bug
             return None
-        model = self._early.start(expected.call_id, partial(self._dial, prepared.persona))
+        if key := greeting_key(prepared.persona, self._model_name(prepared.persona)):
+            self.greetings.prefetch(key)
+        model = self.early.start(expected.call_id, partial(self._dial, prepared.persona))
         return self.tokens.mint(replace(expected, prepared=prepared, model=model))
 
     def fallback_of(self, expected: Expected) -> Fallback | None:
@@ -126,14 +133,23 @@ class Switchboard:
             persona_version=prepared.version,
             keeps_words=persona.keep.transcript,
         )
-        early = self._early.claim(started.call_id, expected.model)
+        model = self._model_name(persona)
+        key = greeting_key(persona, model) if expected.greeting is None else None
+        spoken = self.greetings.find(key) if key is not None else None
+        tools = self.tools.for_persona(persona.tools)
+        prices = prices_of(model, self.settings.limits.prices)
+        purse = self.spending.purse(prices)
+        early = self.early.claim(started.call_id, expected.model)
         runner = CallRunner(
-            Call(_config(persona, self.tools.for_persona(persona.tools))),
+            Call(call_config(persona, tools, greeting=expected.greeting, spoken=spoken)),
             CarrierLeg(socket, twilio, started),
-            early or partial(self._dial, persona),
+            partial(self._model_for, persona, early, purse),
             record,
             partial(self._tool_runner, persona, expected),
         )
+        purse.feed = runner.feed
+        if key is not None:
+            runner.hands.keep_greeting = partial(self.greetings.keep, key)
         self.calls.opened(started.call_id, runner)
         log.info("call_started", persona=expected.persona, caller=expected.caller)
         begun, reason = time.monotonic(), EndReason.BRIDGE_FAULT
@@ -141,8 +157,9 @@ class Switchboard:
             reason = await runner.run()
         finally:
             record.close(reason, time.monotonic() - begun)
+            record.spent_usd = purse.spent_usd
             await self._save(record)
-            dial_next = runner.dial_next if reason is EndReason.TRANSFERRED else None
+            dial_next = runner.hands.dial_next if reason is EndReason.TRANSFERRED else None
             self.calls.closed(started.call_id, reason, dial_next=dial_next, runner=runner)
             log.info("call_ended", reason=str(reason), duration_s=round(record.duration_s, 1))
         return reason
@@ -150,12 +167,8 @@ class Switchboard:
     async def drain(self) -> None:
         """Take no further calls and let those that run come to their end."""
         self._draining = True
-        await self._early.close()
+        await self.early.close()
         await self.calls.drain(self.settings.server.shutdown_grace_s, GOODBYE_WITHIN_S)
-
-    async def close(self) -> None:
-        """Let go of what may still be open."""
-        await self._early.close()
 
     def _prepare(self, expected: Expected) -> Prepared:
         """Fill in the words of a call's persona; raises ``ConfigError`` if they become too long."""
@@ -170,11 +183,21 @@ class Switchboard:
         )
         return Prepared(name, book.version_of(name), book[name].rendered(context))
 
+    def _model_name(self, persona: Persona) -> str:
+        return self.settings.realtime.model or persona.model
+
+    async def _model_for(
+        self, persona: Persona, early: Callable[[], Awaitable[ModelLeg]] | None, purse: Purse
+    ) -> ModelLeg:
+        leg = await (early() if early else self._dial(persona))
+        leg.on_usage = purse.used
+        return leg
+
     async def _dial(self, persona: Persona) -> ModelLeg:
         tools = self.tools.for_persona(persona.tools)
         return await ModelLeg.dial(
             self._client,
-            self.settings.realtime.model or persona.model,
+            self._model_name(persona),
             session_for(
                 persona,
                 tools,
@@ -202,24 +225,3 @@ class Switchboard:
             await asyncio.to_thread(self._store.save, record)
         except OSError as error:
             log.error("record_not_saved", error=str(error))  # noqa: TRY400 - the disk, not a bug
-
-
-def _config(persona: Persona, tools: Iterable[Tool]) -> CallConfig:
-    limits = persona.limits
-    return CallConfig(
-        greeting=greeting_instructions(persona),
-        phrases=load_phrases(),
-        manners=manners_for(persona),
-        max_duration_s=limits.max_duration_s,
-        silence_s=limits.silence_s,
-        goodbye_s=limits.goodbye_s,
-        tools=ToolRules(
-            timeout_s=limits.tool_timeout_s,
-            tools={
-                tool.name: ToolManners(
-                    tool.options.timeout_s, tool.options.cancellable, tool.options.confirm
-                )
-                for tool in tools
-            },
-        ),
-    )

@@ -155,12 +155,9 @@ class HttpCall:
 
     def _url(self, values: Mapping[str, Any]) -> URL:
         parts = split(self.file.url)
-        base = URL.build(scheme=parts.scheme, authority=parts.netloc)
         path = fill_path(parts.path or "/", values)
         # Encoded already: what a value became is not decoded and read anew.
-        plain = URL.build(
-            scheme=base.scheme, host=base.raw_host or "", port=base.port, path=path, encoded=True
-        )
+        plain = URL(f"{parts.scheme}://{parts.netloc}{path}", encoded=True)
         query = fill_query(self.file.query, values)
         return plain.update_query(query) if query else plain
 

@@ -79,6 +79,7 @@ class McpServer:
         finally:
             holder.cancel()
             await asyncio.wait({holder})
+            self._connected.clear()
 
     async def until_connected(self) -> bool:
         """Wait a bounded time for a connection; tells whether there is one."""
@@ -128,7 +129,6 @@ class McpServer:
                 connection.cancel()
                 await asyncio.wait({connection})
             had_one = self._connected.is_set()
-            self._client = None
             self._connected.clear()
             fault = None if connection.cancelled() else connection.exception()
             log.warning("mcp_connection_lost", server=self.name, fault=_kind(fault))
@@ -144,8 +144,10 @@ class McpServer:
             self._client = client
             self._connected.set()
             log.info("mcp_connected", server=self.name, tools=sorted(self._tools))
-            await self._lost.wait()
-            self._client = None
+            try:
+                await self._lost.wait()
+            finally:
+                self._client = None
 
     @asynccontextmanager
     async def _transport(self) -> AsyncIterator[Any]:

@@ -47,7 +47,11 @@ def add_hearing(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--seed", type=int, default=1, metavar="K", help="of all chance")
     parser.add_argument(
-        "--out", type=Path, default=Path("bench-hearing"), metavar="DIR", help="where the report goes"
+        "--out",
+        type=Path,
+        default=Path("bench-hearing"),
+        metavar="DIR",
+        help="where the report goes",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.set_defaults(run=_run)

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from voicebridge.cli.bench.served import AUTH_TOKEN, API_KEY, beside, served, spare_core, write_config
+from voicebridge.cli.bench.served import (
+    API_KEY,
+    AUTH_TOKEN,
+    beside,
+    served,
+    spare_core,
+    write_config,
+)
 from voicebridge.rehearsal.behaviour import COUGHING, CallerBehaviour
 from voicebridge.rehearsal.carrier import SimulatedCarrier
 from voicebridge.rehearsal.hearing_bench import (
@@ -162,14 +169,17 @@ async def measure(wanted: Wanted, progress: Progress) -> HearingReport:
                 times = Path(folder) / "times.json"
                 async with served(config, model.url, core, times) as url:
                     await _crowd(_Stage(url, model, progress), wanted, report)
-                report.clear_ms = json.loads(times.read_text("utf-8"))
+                for passed_ms, worked_ms in json.loads(times.read_text("utf-8")):
+                    report.clear_ms.append(passed_ms)
+                    report.clear_work_ms.append(worked_ms)
         report.estimated = _estimated(Path(folder) / "records")
     return report
 
 
 async def _hear(stage: _Stage, wanted: Wanted, report: HearingReport) -> None:
     """Play barge-ins and coughs in every setting, all at once."""
-    calls, lasts_ms = [], wanted.seconds * 1000
+    calls: list[_Call] = []
+    lasts_ms = wanted.seconds * 1000
     for setting in SETTINGS:
         for _ in range(wanted.calls):
             number = len(calls)
@@ -191,12 +201,13 @@ async def _hear(stage: _Stage, wanted: Wanted, report: HearingReport) -> None:
 async def _crowd(stage: _Stage, wanted: Wanted, report: HearingReport) -> None:
     """Time the clear while many calls talk at once, all as near as can be."""
     first = len(stage.model.sessions)
+    lasts_s = min(CROWD_S, wanted.seconds)
     callers = [
-        Interrupter(first + order, wanted.seed, CROWD_S * 1000) for order in range(wanted.crowd)
+        Interrupter(first + order, wanted.seed, lasts_s * 1000) for order in range(wanted.crowd)
     ]
     near = Setting(0, 0)
     calls = [
-        _Call(first + order, near, CUT_NUMBER, caller, CROWD_S)
+        _Call(first + order, near, CUT_NUMBER, caller, lasts_s)
         for order, caller in enumerate(callers)
     ]
     async with stage.progress.wave("the clear in a crowd", calls):

@@ -80,8 +80,8 @@ async def run_once(one: Contestant, ground: Ground, calls: int, seconds: float) 
                 port = await _port(measured)
                 await asyncio.sleep(IDLE_AFTER_S)
                 order = Order(calls, seconds, port, measured.pid, memory_kb(measured.pid))
-                assert playing.stdin is not None
-                playing.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
+                if playing.stdin is not None:
+                    playing.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
                 within_s = seconds + calls * DIAL_EVERY_S * 3 + END_WITHIN_S
                 return figures_from(json.loads(await _line(playing, within_s)))
 
@@ -116,9 +116,7 @@ async def _running(
 ) -> AsyncIterator[Process]:
     """Run a process for the length of the context, without settings of whoever starts us."""
     inherited = {
-        name: value
-        for name, value in process_environment().items()
-        if not name.startswith(_OURS)
+        name: value for name, value in process_environment().items() if not name.startswith(_OURS)
     }
     process = await asyncio.create_subprocess_exec(
         *command, stdin=PIPE, stdout=PIPE, stderr=log, env={**inherited, **environment}
@@ -137,10 +135,11 @@ async def _running(
 
 
 async def _line(process: Process, within_s: float) -> bytes:
-    assert process.stdout is not None
+    line = b""
     try:
         async with asyncio.timeout(within_s):
-            line = await process.stdout.readline()
+            if process.stdout is not None:
+                line = await process.stdout.readline()
     except TimeoutError:
         raise BenchError(f"a process of the bench said nothing within {within_s:g} s") from None
     if not line:

@@ -93,20 +93,24 @@ async def served(
     if core is not None:
         os.sched_setaffinity(process.pid, {core})
     try:
-        yield await _address(process)
+        url = await _address(process)
+        if url is None:
+            said = await asyncio.to_thread((config / LOG_NAME).read_text, "utf-8", "replace")
+            why = said.strip().splitlines()[-1:] or ["no word of it"]
+            raise ConfigError(f"the bridge did not start: {why[0]}")
+        yield url
     finally:
         await _end(process)
 
 
-async def _address(process: asyncio.subprocess.Process) -> str:
-    printed: list[str] = []
-    if process.stdout is not None:
-        async with asyncio.timeout(START_WITHIN_S):
-            while line := (await process.stdout.readline()).decode():
-                printed.append(line)
-                if found := re.search(r"listens on (http://\S+)", line):
-                    return found[1]
-    raise ConfigError(f"the bridge did not start: {''.join(printed).strip() or 'no word of it'}")
+async def _address(process: asyncio.subprocess.Process) -> str | None:
+    if process.stdout is None:
+        return None
+    async with asyncio.timeout(START_WITHIN_S):
+        while line := (await process.stdout.readline()).decode():
+            if found := re.search(r"listens on (http://\S+)", line):
+                return found[1]
+    return None
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

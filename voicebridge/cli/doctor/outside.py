@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-
-import aiohttp
 
 from voicebridge.bridge.manners import manners_for
 from voicebridge.bridge.model_leg import ModelLeg
@@ -38,16 +37,18 @@ async def numbers(site: Site, web: Web) -> list[Finding]:
         f"?PageSize={MOST_NUMBERS}"
     )
     try:
-        reply = await web.ask("GET", url, auth=aiohttp.BasicAuth(sid, token))
+        reply = await web.ask("GET", url, headers=_basic(sid, token))
     except Unreached as error:
         return [wrong(what, error.why, _OUTGOING)]
     bought = _bought(reply)
     if bought is None:
         return [_refused(reply)]
-    wanted = [number for persona in site.personas.values() for number in persona.numbers]
+    wanted = {number: stem for stem, persona in site.personas.items() for number in persona.numbers}
     voice_url = settings.public_url + VOICE_PATH
     if wanted:
-        return [_led(number, bought.get(number), voice_url) for number in wanted]
+        return [
+            _led(stem, number, bought.get(number), voice_url) for number, stem in wanted.items()
+        ]
     ours = [number for number, each in bought.items() if _leads(each, voice_url)]
     if not ours:
         remedy = f"set the voice webhook of a number to POST {voice_url}, in Twilio's console"
@@ -124,6 +125,12 @@ def _aware(told: datetime) -> datetime:
     return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
+def _basic(user: str, password: str) -> dict[str, str]:
+    """Make the header of HTTP's basic authentication."""
+    pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {pair}"}
+
+
 def _bought(reply: Reply) -> dict[str, Mapping[str, Any]] | None:
     """Read the numbers of the account; None for an answer that is no list of them."""
     if reply.status != 200:
@@ -158,13 +165,13 @@ def _taken_by(number: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _led(number: str, bought: Mapping[str, Any] | None, voice_url: str) -> Finding:
+def _led(stem: str, number: str, bought: Mapping[str, Any] | None, voice_url: str) -> Finding:
     what, remedy = "number", f"set its voice webhook to POST {voice_url}, in Twilio's console"
     if bought is None:
         return wrong(
             what,
             f"{number} is not a number of this account",
-            "buy it, or correct 'numbers' in its persona",
+            f"buy it, or take it out of 'numbers' in {stem}.yaml",
         )
     if (taken := _taken_by(bought)) is not None:
         return wrong(

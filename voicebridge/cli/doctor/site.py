@@ -14,7 +14,7 @@ from voicebridge.personas.loader import PersonaBook
 from voicebridge.settings import Settings
 
 DEADLINE_S = 10.0
-MOST_BYTES = 1 << 20
+MOST_BYTES = 8 << 20
 TWILIO_API = "https://api.twilio.com"
 
 
@@ -71,7 +71,6 @@ class Web:
         *,
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
-        auth: aiohttp.BasicAuth | None = None,
     ) -> Reply:
         """Send a request and read its answer; raises ``Unreached``."""
         parts = urlsplit(url)
@@ -83,13 +82,12 @@ class Web:
                 url,
                 headers=headers,
                 data=form,
-                auth=auth,
                 ssl=self.site.trust,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=within),
             ) as reply:
                 # Behind 101 comes no body that ends.
-                body = b"" if reply.status == 101 else await reply.content.read(MOST_BYTES)
+                body = b"" if reply.status == 101 else await _body(reply)
                 fields = {name.lower(): value for name, value in reply.headers.items()}
                 if reply.status == 101:
                     reply.close()
@@ -116,3 +114,12 @@ class Web:
                 f"{where} cannot be reached: {error}",
                 "start what should listen there, and open the port in the firewall",
             ) from None
+
+
+async def _body(reply: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for piece in reply.content.iter_any():
+        body += piece
+        if len(body) > MOST_BYTES:
+            break
+    return bytes(body[:MOST_BYTES])

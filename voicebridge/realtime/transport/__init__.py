@@ -29,4 +29,8 @@ __all__ = [
 
 def default_dialer() -> WebSocketDialer:
     """Give the dialer that is used when none is named."""
-    return WebsocketsDialer()
+    try:
+        from voicebridge.realtime.transport.picows import PicowsDialer
+    except ImportError:
+        return WebsocketsDialer()
+    return PicowsDialer()

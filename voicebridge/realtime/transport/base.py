@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class MessageType(IntEnum):
@@ -42,6 +42,17 @@ class WebSocketConn(Protocol):
 
     async def close(self) -> None:
         """Close with the normal code; again and again without harm."""
+
+
+@runtime_checkable
+class QuickConn(Protocol):
+    """What a ``WebSocketConn`` may offer besides: sending and reading without a wait."""
+
+    def take_unread(self) -> list[tuple[MessageType, str | bytes]]:
+        """Return the messages that have come and were not read, in order; maybe none."""
+
+    def post(self, text: bytes) -> bool:
+        """Send a text message at once; False, and nothing sent, if there is no room or no end."""
 
 
 class WebSocketDialer(Protocol):

@@ -1,0 +1,67 @@
+"""The fast reading of a frame says what the general one says, on every text."""
+
+import base64
+import json
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from voicebridge.carriers import twilio
+from voicebridge.carriers.base import Media
+
+PLAIN = (
+    '{"event":"media","sequenceNumber":"4","media":{"track":"inbound","chunk":"2",'
+    '"timestamp":"25","payload":"/38="},"streamSid":"MZ0"}'
+)
+
+numbers = st.one_of(st.integers(0, 10**13).map(str), st.text(max_size=4), st.just("٣"))
+payloads = st.one_of(
+    st.binary(max_size=300).map(lambda audio: base64.b64encode(audio).decode()),
+    st.text("AZaz09+/=", max_size=12),
+    st.text(max_size=6),
+)
+spellings = st.sampled_from([(",", ":"), (", ", ": ")])
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> str:
+    """A frame as the carrier may write it, or nearly."""
+    media = {
+        "track": draw(st.sampled_from(["inbound", "outbound"])),
+        "chunk": draw(numbers),
+        "timestamp": draw(numbers),
+        "payload": draw(payloads),
+    }
+    message = {"event": "media", "sequenceNumber": draw(numbers), "media": media}
+    message["streamSid"] = draw(st.sampled_from(["MZ0", "MZ\\", "", "MZ9" * 30]))
+    if draw(st.booleans()):
+        message = dict(draw(st.permutations(list(message.items()))))
+    return json.dumps(message, separators=draw(spellings), ensure_ascii=draw(st.booleans()))
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> str:
+    """A frame with a stretch of it exchanged for something else."""
+    text = draw(frames())
+    start = draw(st.integers(0, len(text)))
+    return text[:start] + draw(st.text(max_size=3)) + text[start + draw(st.integers(0, 4)) :]
+
+
+@given(st.one_of(frames(), damaged()))
+@example(PLAIN)
+@example(PLAIN + "\n")
+@example(PLAIN.replace("/38=", "/38"))
+@example(PLAIN.replace("/38=", "/3=="))
+@example(PLAIN.replace("/38=", "===="))
+@example(PLAIN.replace('"25"', '"0025"'))
+def test_a_frame_that_is_read_fast_is_what_decode_says(text: str) -> None:
+    heard = twilio.media_of(text)
+    if heard is not None:
+        assert twilio.decode(text) == Media(*heard)
+
+
+@given(st.binary(min_size=1, max_size=400), st.integers(0, 10**12 - 1))
+def test_what_the_carrier_writes_to_the_letter_is_read_fast(audio: bytes, at_ms: int) -> None:
+    payload = base64.b64encode(audio).decode()
+    text = PLAIN.replace("/38=", payload).replace('"25"', f'"{at_ms}"')
+    assert twilio.media_of(text) == (payload, at_ms)

@@ -1,0 +1,49 @@
+"""From a persona to the configuration of one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from voicebridge.bridge.greeting import greeting_instructions
+from voicebridge.bridge.manners import manners_for
+from voicebridge.bridge.phrases import load_phrases
+from voicebridge.call.call import CallConfig
+from voicebridge.call.greeting import SpokenGreeting
+from voicebridge.call.tool_calls import ToolManners, ToolRules
+from voicebridge.personas.persona import Persona
+from voicebridge.tools.tool import Tool
+
+
+def call_config(
+    persona: Persona,
+    tools: Iterable[Tool],
+    *,
+    greeting: str | None = None,
+    spoken: SpokenGreeting | None = None,
+) -> CallConfig:
+    """Make the configuration of a persona's calls.
+
+    ``greeting`` are instructions in place of the persona's own greeting; ``spoken`` is that
+    greeting as it was spoken before.
+    """
+    limits, own = persona.limits, persona.greeting
+    wanted = own.say if own is not None and greeting is None else None
+    return CallConfig(
+        greeting=greeting or greeting_instructions(persona),
+        spoken_greeting=spoken,
+        wanted_greeting=wanted,
+        phrases=load_phrases(),
+        manners=manners_for(persona),
+        max_duration_s=limits.max_duration_s,
+        silence_s=limits.silence_s,
+        goodbye_s=limits.goodbye_s,
+        tools=ToolRules(
+            timeout_s=limits.tool_timeout_s,
+            tools={
+                tool.name: ToolManners(
+                    tool.options.timeout_s, tool.options.cancellable, tool.options.confirm
+                )
+                for tool in tools
+            },
+        ),
+    )
