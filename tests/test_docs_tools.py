@@ -50,6 +50,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return folder, told.stdout.split(MARK)[:-1]
 
 
+@pytest.mark.slow
 def test_every_command_prints_what_the_page_shows(done: tuple[Path, list[str]]) -> None:
     _, outputs = done
     expected = script()[1]
@@ -59,6 +60,7 @@ def test_every_command_prints_what_the_page_shows(done: tuple[Path, list[str]]) 
             assert line.strip() in output, output
 
 
+@pytest.mark.slow
 def test_the_tool_was_used_in_the_call(done: tuple[Path, list[str]]) -> None:
     folder, _ = done
     (record,) = (folder / "rehearsal-order").rglob("record.json")

@@ -16,9 +16,11 @@ MAY_IMPORT = {
     "realtime": {"errors"},
     "tools": {"personas", "errors"},
     "personas": {"errors"},
-    "settings": {"personas", "errors"},
+    "settings": {"settings_front", "personas", "errors"},
+    "settings_front": set(),
     "log": {"errors"},
     "records": {"call", "errors"},
+    "outbound": {"tools", "personas", "settings", "errors", "log"},
     "rehearsal": {"audio", "personas", "errors"},
     "bridge": {
         "call",
@@ -33,6 +35,7 @@ MAY_IMPORT = {
     },
     "server": {
         "bridge",
+        "outbound",
         "call",
         "carriers",
         "realtime",

@@ -241,6 +241,18 @@ def test_a_caller_who_waits_for_a_tool_is_told_so_once() -> None:
     assert of(do.SendAudio, driver.wait(5)) == []
 
 
+def test_a_tool_with_words_of_its_own_has_them_said_by_the_agent() -> None:
+    rules = ToolRules(filler_after_s=2.0, tools={"t": ToolManners(filler="Looking it up.")})
+    driver = Driver(greeting=None, tools=rules)
+    driver.connect()
+    _tool(driver, "r1", "c1")
+    (asked,) = of(do.CreateResponse, driver.wait(2.1))
+    assert "Looking it up." in asked.instructions
+    assert not asked.tools
+    driver.say("Looking it up.", "r2", "a2")
+    assert of(do.CreateResponse, driver.feed(ev.ToolFinished("c1", "{}", ok=True)))
+
+
 def test_a_tool_that_works_while_the_agent_speaks_needs_no_filler() -> None:
     driver = Driver(greeting=None, tools=ToolRules(filler_after_s=0.5))
     driver.connect()

@@ -37,6 +37,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_every_setting_is_played_and_every_item_settled_as_it_was_heard(played: Path) -> None:
     report: dict[str, Any] = json.loads((played / "report.json").read_text(encoding="utf-8"))
     settings = report["settings"]
@@ -57,6 +58,7 @@ def test_every_setting_is_played_and_every_item_settled_as_it_was_heard(played: 
     assert all(time_ms > 0 for time_ms in times)
 
 
+@pytest.mark.slow
 def test_the_picture_is_one(played: Path) -> None:
     picture = ElementTree.parse(played / "hearing.svg").getroot()
     assert picture.tag.endswith("svg")

@@ -103,6 +103,7 @@ def test_a_number_of_calls_that_cannot_be_is_refused(calls: str) -> None:
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="it takes two cores")
+@pytest.mark.slow
 def test_a_small_run_loses_nothing_and_leaves_its_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,6 @@
 """Every shipped rehearsal, played for real over sockets; judged by its own report."""
 
 import asyncio
-import io
 import json
 import struct
 import wave
@@ -11,14 +10,12 @@ from xml.etree import ElementTree
 import pytest
 
 from voicebridge.cli.main import main
-from voicebridge.cli.rehearse import leave_behind, run_rehearsal
+from voicebridge.cli.rehearse import leave_behind
 from voicebridge.cli.stage import Played, Rehearsal, find_scenario, play
 from voicebridge.errors import ConfigError
 
 CONFIG = Path(__file__).parent.parent.parent / "config"
 SHIPPED = sorted(path.stem for path in (CONFIG / "rehearsals").glob("*.yaml"))
-
-pytestmark = pytest.mark.xdist_group("rehearsals")
 
 
 @pytest.fixture(scope="module")
@@ -117,44 +114,6 @@ def test_a_call_leaves_a_recording_a_picture_and_a_transcript(played: dict[str, 
     assert "opening_hours" in transcript
 
 
-def test_the_command_tells_the_call_and_ends_by_saying_what_is_next(
-    tmp_path: Path, wav_of_speech: Path
-) -> None:
-    out = io.StringIO()
-    status = run_rehearsal(
-        Rehearsal(
-            config_dir=CONFIG,
-            scenario="opening-hours",
-            out=tmp_path / "out",
-            caller_wav=wav_of_speech,
-        ),
-        out,
-    )
-    told = out.getvalue()
-    assert status == 0, told
-    assert "Harbour Dental" in told
-    assert "hung up by the caller" in told
-    assert told.rstrip().splitlines()[-2].startswith("Next: ")
-    assert (tmp_path / "out" / "call.wav").stat().st_size > 10_000
-
-
-@pytest.fixture
-def wav_of_speech(tmp_path: Path) -> Path:
-    """A recording in a format of its own: 16 kHz, with a question in it."""
-    from voicebridge.audio import g711
-    from voicebridge.rehearsal.voice import Voice
-
-    pcm = g711.decode(b"\xff" * 28000 + Voice(variant="m3").speak("Are you open?").audio)
-    samples = struct.unpack(f"<{len(pcm) // 2}h", pcm)
-    path = tmp_path / "caller.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes(struct.pack(f"<{2 * len(samples)}h", *(s for s in samples for _ in "12")))
-    return path
-
-
 def test_an_unknown_rehearsal_is_told_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match="opening-hours"):
         find_scenario(CONFIG, "opening-hour")
@@ -174,3 +133,17 @@ def test_the_version_is_told_without_loading_the_server(
         main(["--version"])
     assert left.value.code == 0
     assert capsys.readouterr().out.startswith("voicebridge ")
+
+
+def test_a_transfer_follows_the_last_word_and_typed_digits_leave_no_trace(
+    played: dict[str, Played],
+) -> None:
+    call = played["transfer"]
+    text = (call.record_folder / "record.json").read_text()
+    record = json.loads(text)
+    assert record["ended"] == "transferred"
+    assert [tool["name"] for tool in record["tools"]] == ["collect_digits", "transfer"]
+    assert record["spoken"][-1]["unheard"] == ""
+    assert "4242" not in text
+    assert "4242" not in str(call.model.received)
+    assert "Dial +15550100020" in [str(verb) for verb in call.phone.verbs_after_stream]

@@ -13,11 +13,6 @@ import yaml
 from voicebridge.settings import load_settings
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Name the mark of tests that install the package."""
-    config.addinivalue_line("markers", "slow: takes seconds; leave it out with -m 'not slow'")
-
-
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
     """The instructions of a Dockerfile, as pairs of name and text, in stages."""

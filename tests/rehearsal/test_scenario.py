@@ -58,6 +58,7 @@ def test_the_shipped_rehearsals_are_these() -> None:
         "caller-hangs-up",
         "cough",
         "protected-greeting",
+        "transfer",
     }
     assert load_scenario(REHEARSALS / "beta-dialect.yaml").dialect == "beta"
 

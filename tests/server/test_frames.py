@@ -95,7 +95,17 @@ def test_a_message_in_fragments_is_put_together_and_a_ping_may_come_between(
         (sent(Opcode.TEXT, bytes(LIMIT + 1)), TOO_BIG),
         (sent(Opcode.TEXT, bytes(LIMIT), fin=False) + sent(Opcode.CONT, b"x"), TOO_BIG),
     ],
-    ids=str,
+    ids=[
+        "unmasked",
+        "reserved bit",
+        "unknown opcode",
+        "a beginning that never was",
+        "a text within a text",
+        "a ping in fragments",
+        "a ping too long",
+        "a text too long",
+        "fragments too long",
+    ],
 )
 def test_what_a_client_may_not_send_is_a_fault_behind_what_came_before(
     data: bytes, code: int

@@ -54,7 +54,7 @@ async def test_a_callback_that_the_carrier_did_not_sign_is_refused(
     office = await open_office()
     code, _ = await post(office.bridge.url + path, [("CallSid", "CA1")], {})
     assert code == 403
-    assert list(tmp_path.iterdir()) == []
+    assert StatusBook(tmp_path).of("CA1") == []
 
 
 async def test_a_callback_that_names_no_call_is_refused(open_office: OpenOffice) -> None:

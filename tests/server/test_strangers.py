@@ -62,7 +62,7 @@ async def test_two_hundred_strangers_do_not_hurt_a_call_and_are_gone_soon(
     await crowd(await open_office(*["Yes."] * 30), 200)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 async def test_two_thousand_strangers_do_not_hurt_a_call_and_are_gone_soon(
     open_office: OpenOffice,
 ) -> None:

@@ -14,10 +14,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "examples" / "voicebridge-plugin-template"
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("ensurepip") is None,
-    reason="this Python cannot make environments with pip",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("ensurepip") is None,
+        reason="this Python cannot make environments with pip",
+    ),
+]
 
 
 def run(*words: str | Path, cwd: Path) -> str:

@@ -131,7 +131,7 @@ class CallRunner:
 
     async def _read_carrier(self) -> None:
         try:
-            await self._carrier.read(self._hear, self._take)
+            await self._carrier.read(self._hear, self._take, self._crowd)
         except CarrierProtocolError as error:
             self.feed(ev.StreamEnded(EndReason.CARRIER_FAULT, str(error)))
         else:
@@ -144,6 +144,10 @@ class CallRunner:
             self._late.put(
                 ev.ModelLost(EndReason.MODEL_LOST, f"the model stopped reading: {error}")
             )
+
+    def _crowd(self, several: bool) -> None:
+        if self._model is not None:
+            self._model.more_to_come = several
 
     def _take(self, message: Message | CarrierProtocolError) -> None:
         """Take a message in the middle of the socket's own work, where nothing may be raised."""

@@ -53,12 +53,13 @@ class CarrierLeg:
         self,
         hear: Callable[[str, int], None],
         take: Callable[[Message | CarrierProtocolError], None],
+        crowd: Callable[[bool], None],
     ) -> None:
         """Read until the stream ends: ``hear`` gets payload and timestamp of each frame.
 
         ``take`` gets every other message; one that the protocol does not allow comes as the error
-        it is, and the stream goes on. Neither may raise. Raises ``CarrierProtocolError`` when the
-        socket is of no more use.
+        it is, and the stream goes on. ``crowd``: see ``PushSocket``. None of the three may raise.
+        Raises ``CarrierProtocolError`` when the socket is of no more use.
         """
         media_of, decode = self._dialect.media_of, self._decode
 
@@ -74,7 +75,7 @@ class CarrierLeg:
             return hear(*heard)
 
         if isinstance(self._socket, PushSocket):
-            return await self._socket.listen(read_one)
+            return await self._socket.listen(read_one, crowd)
         while (text := await self._socket.receive()) is not None:
             read_one(text)
         return None

@@ -85,8 +85,12 @@ class ModelLeg:
     def __init__(self, conn: Conn) -> None:
         self._conn = conn
         self._outbox: Outbox[str | ClientEvent] = Outbox(MOST_WAITING)
+        # Until the writer runs all waits: what was kept while we dialled goes out as one append.
+        self._outbox.idle = False
         self.appended = 0
         """How many frames of the caller have been handed to the model."""
+        self.more_to_come = False
+        """Whether frames that have come together are being appended: they go out as one."""
         self.on_usage: Callable[[Usage], None] | None = None
         """Hears what each response has used."""
 
@@ -140,7 +144,8 @@ class ModelLeg:
         What has to wait is merged. Raises ``OutboxFull`` when the server reads no more.
         """
         self.appended += 1
-        if not (self._outbox.idle and self._conn.post_audio(payload)):
+        at_once = self._outbox.idle and not self.more_to_come
+        if not (at_once and self._conn.post_audio(payload)):
             self._outbox.put(payload)
 
     def send(self, command: ModelCommand) -> None:

@@ -33,10 +33,11 @@ class TextSocket(Protocol):
 class PushSocket(Protocol):
     """What a ``TextSocket`` may offer besides, so that no task need be woken for a message."""
 
-    async def listen(self, take: Callable[[str], None]) -> None:
+    async def listen(self, take: Callable[[str], None], crowd: Callable[[bool], None]) -> None:
         """Hand over every message as it is read, in order; return when the socket is closed.
 
-        Raises what ``receive`` raises. ``take`` must not raise.
+        ``crowd`` is told True before several that came at once, and False behind them. Raises
+        what ``receive`` raises; neither ``take`` nor ``crowd`` may raise.
         """
         ...
 

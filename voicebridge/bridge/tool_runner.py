@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -22,11 +22,37 @@ from voicebridge.tools.tool import Tool
 log = structlog.get_logger(__name__)
 
 
+class _Wishes:
+    """What one tool call wishes for its line: kept until the tool is done, whatever its thread."""
+
+    def __init__(self, call_id: str, keys: Callable[[ev.KeysWanted], Awaitable[str]]) -> None:
+        self.events: list[ev.Event] = []
+        self._call_id, self._keys = call_id, keys
+
+    def hang_up(self, reason: str) -> None:
+        self.events.append(ev.HangUpRequested(self._call_id))
+
+    def transfer(self, number: str) -> None:
+        self.events.append(ev.TransferRequested(self._call_id, number))
+
+    def press(self, keys: str) -> None:
+        self.events.append(ev.KeysToSend(self._call_id, keys))
+
+    def hold(self, longest_s: float) -> None:
+        self.events.append(ev.HoldRequested(self._call_id, longest_s))
+
+    def resume(self) -> None:
+        self.events.append(ev.ResumeRequested(self._call_id))
+
+    async def collect_keys(self, most: int, *, ends_with: str = "#", within_s: float = 20) -> str:
+        return await self._keys(ev.KeysWanted(self._call_id, most, ends_with, within_s))
+
+
 class ToolRunner:
     """The tools that one call may use.
 
-    What a tool wishes for the call (to hang up) takes effect when the tool is done, before its
-    output is told, whatever thread it ran in.
+    What a tool wishes for the call (to hang up, to transfer) takes effect when the tool is done,
+    before its output is told, whatever thread it ran in.
     """
 
     def __init__(
@@ -55,8 +81,8 @@ class ToolRunner:
             task.cancel()
 
     async def _run(self, run: do.RunTool) -> None:
-        wishes: list[str] = []
-        context = replace(self._context, hang_up=wishes.append)
+        wishes = _Wishes(run.call_id, self._keys)
+        context = replace(self._context, hang_up=wishes.hang_up, line=wishes)
         try:
             output, ok = await self._output(run, context), True
         except ToolError as error:
@@ -65,9 +91,15 @@ class ToolRunner:
             log.exception("tool_failed", tool=run.name)
             output, ok = _told(f"The tool {run.name} failed. Tell the caller so."), False
         self._running.pop(run.call_id, None)
-        if wishes:
-            self._feed(ev.HangUpRequested(run.call_id))
+        for wish in wishes.events if ok else ():
+            self._feed(wish)
         self._feed(ev.ToolFinished(run.call_id, output, ok))
+
+    async def _keys(self, wanted: ev.KeysWanted) -> str:
+        waiting = asyncio.get_running_loop().create_future()
+        self._keys_wanted[wanted.call_id] = waiting
+        self._feed(wanted)
+        return str(await waiting)
 
     async def _output(self, run: do.RunTool, context: CallContext) -> str:
         tool = self._tools.get(run.name)

@@ -16,6 +16,7 @@ from voicebridge.call.reasons import EndReason
 from voicebridge.call.tool_calls import ToolCalls, ToolRules
 
 GOODBYE = "Say a short, friendly goodbye now; the call ends after it."
+FILLER = "The tool is still at work. Say only this to the caller meanwhile: {words}"
 BACK = "The caller was on hold and hears you again now. Thank the caller for waiting and go on."
 
 _HOLD_TONE_AHEAD_MS = 300
@@ -86,8 +87,9 @@ class Desk:
     def expire(self, now: float, at_ms: int) -> list[do.Command]:
         """Act on the deadlines that have passed."""
         out = self._tools.expire(now, at_ms)
-        if self._tools.take_filler(now) and self._idle(at_ms):
-            self._floor.playout.say(self._filler)
+        fillers = self._tools.take_fillers(now)
+        if fillers and self._idle(at_ms):
+            out += self._fill(fillers[0], now)
         if self._keys.deadline is not None and self._keys.deadline <= now:
             out += self._tell(self._keys.take(), now)
         held = self._actions.holding
@@ -100,6 +102,13 @@ class Desk:
     def close(self) -> list[do.Command]:
         """Stop every tool: the call is over."""
         return self._tools.cancel_all()
+
+    def _fill(self, words: str | None, now: float) -> list[do.Command]:
+        """Tell the caller that a tool takes its time."""
+        if words is None:
+            self._floor.playout.say(self._filler)
+            return []
+        return self._floor.responses.request(now, FILLER.format(words=words), tools=False)
 
     def _pressed(self, digit: str, now: float) -> list[do.Command]:
         collected = self._actions.pressed(digit, now)

@@ -25,11 +25,13 @@ class ToolManners:
     """How one tool is used. ``timeout_s`` None: as long as any other.
 
     ``cancellable``: a barge-in stops it. ``confirm``: the caller is asked before it runs.
+    ``filler``: what the agent says while the caller waits; None lets a packaged phrase say it.
     """
 
     timeout_s: float | None = None
     cancellable: bool = False
     confirm: bool = False
+    filler: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +152,8 @@ class ToolCalls:
         late = [call_id for call_id, call in self._open.items() if call.deadline <= now]
         return self._stop(late, TIMED_OUT, at_ms)
 
-    def take_filler(self, now: float) -> bool:
-        """Tell, once a call, that the caller has waited long enough to be told so."""
+    def take_fillers(self, now: float) -> list[str | None]:
+        """Return, once a call, what the caller who has waited long enough is to be told."""
         waiting = [
             call
             for call in self._open.values()
@@ -159,7 +161,7 @@ class ToolCalls:
         ]
         for call in waiting:
             call.filler_at = None
-        return bool(waiting)
+        return [self._rules.tools.get(c.run.name, ToolManners()).filler for c in waiting]
 
     def response_done(self, response_id: str) -> None:
         """Take note that no more calls of a response will come."""

@@ -10,7 +10,9 @@ from pathlib import Path
 from voicebridge import __version__
 from voicebridge.cli.bench import add_bench
 from voicebridge.cli.desk import add_config, add_desk
+from voicebridge.cli.dial import add_dial
 from voicebridge.cli.tools_arguments import add_tools
+from voicebridge.cli.twiml import add_twiml
 from voicebridge.errors import ConfigError, VoicebridgeError
 
 EXIT_CONFIG = 2
@@ -46,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     add_desk(commands)
     add_bench(commands)
     add_tools(commands.add_parser("tools", help="list the tools; try one outside a call"))
+    add_dial(commands)
+    add_twiml(commands)
     return parser
 
 

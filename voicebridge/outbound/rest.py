@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import aiohttp
 
@@ -15,14 +14,13 @@ from voicebridge.errors import CarrierError, ConfigError
 if TYPE_CHECKING:
     from twilio.rest import Client
 
+    from voicebridge.outbound.twilio_http import TwilioHttp
+
+API = "https://api.twilio.com"
 ANSWER_WITHIN_S = 10.0
 RING_S = 30
 _ALREADY_OVER = {20404, 21220}
 """The call is not there, or not in a state from which it could be ended: it has ended."""
-
-# At DEBUG the library logs whom it calls.
-_LOGGER = logging.getLogger("voicebridge.outbound.rest")
-_LOGGER.setLevel(logging.INFO)
 
 T = TypeVar("T")
 
@@ -72,20 +70,32 @@ class Rest(Protocol):
 
 
 class TwilioRest:
-    """Twilio's REST API. ``http_client`` stands in for the library's own."""
+    """Twilio's REST API; ``origin`` is its address."""
 
-    def __init__(self, account_sid: str, auth_token: str, http_client: Any = None) -> None:
+    def __init__(self, account_sid: str, auth_token: str, origin: str = API) -> None:
         try:
-            from twilio.http.async_http_client import AsyncTwilioHttpClient
-            from twilio.rest import Client
+            import twilio.rest  # noqa: F401 - only to find out whether it is there
         except ImportError:
             raise ConfigError(
                 "calls are placed with the help of two packages: "
                 "pip install 'voicebridge[outbound]'",
                 key="outbound.enabled",
             ) from None
-        self._http = http_client or AsyncTwilioHttpClient(logger=_LOGGER)
-        self._client: Client = Client(account_sid, auth_token, http_client=self._http)
+        self._account_sid, self._auth_token, self._origin = account_sid, auth_token, origin
+        self._opened: Client | None = None
+        self._http: TwilioHttp | None = None
+
+    @property
+    def _client(self) -> Client:
+        """The library's client, which needs a running loop."""
+        if self._opened is None:
+            from twilio.rest import Client
+
+            from voicebridge.outbound.twilio_http import TwilioHttp
+
+            self._http = TwilioHttp(self._origin)
+            self._opened = Client(self._account_sid, self._auth_token, http_client=self._http)
+        return self._opened
 
     async def create_call(self, call: NewCall) -> str:
         """Place a call; see ``Rest``. It is not tried again: it might have been placed."""
@@ -105,7 +115,7 @@ class TwilioRest:
                 status_callback=call.status_url,
                 status_callback_event=["initiated", "ringing", "answered", "completed"],
                 timeout=RING_S,
-                **detecting,  # type: ignore[arg-type]  # the library types some as objects
+                **detecting,
             )
         )
         return str(created.sid)
@@ -120,7 +130,8 @@ class TwilioRest:
 
     async def close(self) -> None:
         """Close the library's connections."""
-        await self._http.close()
+        if self._http is not None:
+            await self._http.close()
 
 
 async def _asked(request: Awaitable[T]) -> T:
@@ -131,7 +142,8 @@ async def _asked(request: Awaitable[T]) -> T:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             return await request
     except TwilioRestException as error:
-        code = error.code if isinstance(error.code, int) else None
+        # For an answer that is none of its own, the library repeats the status as the code.
+        code = error.code if error.code != error.status else None
         raise RestError(
             f"the carrier refused: {error.msg}", status=error.status, code=code
         ) from None

@@ -271,6 +271,10 @@ class Persona(BaseModel):
         description="The custom parameters that its words use, each with the words for a call "
         "that brings none.",
     )
+    destinations: dict[str, PhoneNumber] = Field(
+        default_factory=dict,
+        description="Whom the tool `transfer` may connect the caller to: numbers by name.",
+    )
     fallback: Fallback | None = Field(
         default=None, description="What becomes of the caller when the agent cannot be had."
     )

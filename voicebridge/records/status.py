@@ -1,4 +1,4 @@
-"""What the carrier tells of a call besides its stream: ringing, answered, completed, a stream error.
+"""What the carrier tells of a call besides its stream: ringing, answered, completed, an error.
 
 Such messages come twice, late and out of order. So each is kept once, by its key, as a line of
 ``status.jsonl`` in the call's folder, and put in order by whoever reads them.

@@ -12,6 +12,7 @@ from voicebridge.rehearsal.svg_text import clean
 WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 74, 24, 92, 66
 LEAST_MS, BAR_MS = 0.05, 5.0
+_RULES_MS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 _COLOURS = {"voicebridge": "#2f6fde", "floor": "#8a939b"}
 _STYLE = """
 text { font-family: system-ui, 'DejaVu Sans', Arial, sans-serif; font-size: 12.5px; fill: #26313d; }
@@ -41,13 +42,7 @@ def picture(runs: Mapping[str, Sequence[LoadFigures]]) -> str:
         f'<text class="soft" x="{LEFT}" y="58">The slower direction; median of the runs that '
         "count. Solid: p99, dotted: p50.</text>",
     ]
-    for ms in (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000):
-        if LEAST_MS < ms <= most_ms:
-            body.append(
-                f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(ms):.1f}" '
-                f'y2="{y(ms):.1f}"/><text class="soft" x="{LEFT - 10}" y="{y(ms) + 4:.1f}" '
-                f'text-anchor="end">{ms:g} ms</text>'
-            )
+    body += [_rule(ms, y(ms)) for ms in _RULES_MS if LEAST_MS < ms <= most_ms]
     body.append(
         f'<line class="bar" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(BAR_MS):.1f}" '
         f'y2="{y(BAR_MS):.1f}"/><text class="ink-bar" x="{WIDTH - RIGHT}" '
@@ -83,6 +78,13 @@ def picture(runs: Mapping[str, Sequence[LoadFigures]]) -> str:
         f'width="{WIDTH}" height="{HEIGHT}"><style>{_STYLE}</style>\n'
         + "\n".join(body)
         + "</svg>\n"
+    )
+
+
+def _rule(ms: float, at: float) -> str:
+    return (
+        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
+        f'<text class="soft" x="{LEFT - 10}" y="{at + 4:.1f}" text-anchor="end">{ms:g} ms</text>'
     )
 
 

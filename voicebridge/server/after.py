@@ -18,6 +18,7 @@ from aiohttp import web
 from voicebridge.bridge.registry import Ended
 from voicebridge.call.reasons import EndReason
 from voicebridge.carriers import twilio
+from voicebridge.errors import ConfigError
 from voicebridge.server.answer import connect
 from voicebridge.server.expected import Expected
 from voicebridge.server.forms import signed_form, twiml_response
@@ -99,7 +100,10 @@ async def _after(request: web.Request, visit: Visit, ended: Ended | None) -> str
 
 def _fallback(request: web.Request, visit: Visit, apology: str | None) -> str:
     expected = Expected(visit.call_id, visit.persona, visit.caller, visit.called, visit.params)
-    fallback = request.app[SWITCHBOARD].fallback_of(expected)
+    try:
+        fallback = request.app[SWITCHBOARD].prepare(expected).persona.fallback
+    except ConfigError:  # words that became too long for this one call
+        fallback = None
     if fallback is None:
         return twilio.twiml_hang_up(apology)
     if fallback.number is None:

@@ -8,10 +8,13 @@ from voicebridge.records.status import StatusBook
 from voicebridge.server.after import after_stream, dial_done
 from voicebridge.server.door import Networks, pending_streams
 from voicebridge.server.health import healthz, readyz
-from voicebridge.server.keys import GUARD, PENDING, STATUSES, SWITCHBOARD
+from voicebridge.server.keys import DIALLER, GUARD, PENDING, STATUSES, SWITCHBOARD
 from voicebridge.server.media import media
+from voicebridge.server.outbound import dialler_for, machine_detected, place_call
 from voicebridge.server.paths import (
     AFTER_PATH,
+    AMD_PATH,
+    CALLS_PATH,
     DIAL_DONE_PATH,
     MEDIA_PATH,
     STATUS_PATH,
@@ -43,7 +46,16 @@ def create_app(switchboard: Switchboard) -> web.Application:
     app.router.add_post(DIAL_DONE_PATH, dial_done)
     app.router.add_post(STATUS_PATH, call_status)
     app.router.add_post(STREAM_STATUS_PATH, stream_status)
+    if dialler := dialler_for(settings):
+        app[DIALLER] = dialler
+        app.on_cleanup.append(_close_dialler)
+    app.router.add_post(AMD_PATH, machine_detected)
+    app.router.add_post(CALLS_PATH, place_call)
     app.router.add_get(MEDIA_PATH, media)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     return app
+
+
+async def _close_dialler(app: web.Application) -> None:
+    await app[DIALLER].close()

@@ -41,7 +41,10 @@ def call_config(
             timeout_s=limits.tool_timeout_s,
             tools={
                 tool.name: ToolManners(
-                    tool.options.timeout_s, tool.options.cancellable, tool.options.confirm
+                    tool.options.timeout_s,
+                    tool.options.cancellable,
+                    tool.options.confirm,
+                    tool.options.filler,
                 )
                 for tool in tools
             },

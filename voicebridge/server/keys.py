@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from voicebridge.outbound.dialler import Dialler
 from voicebridge.records.status import StatusBook
 from voicebridge.server.door import Porch
 from voicebridge.server.security import RequestGuard
 from voicebridge.server.switchboard import Switchboard
 
+DIALLER = web.AppKey("dialler", Dialler)
 GUARD = web.AppKey("guard", RequestGuard)
 PENDING = web.AppKey("pending", Porch)
 SWITCHBOARD = web.AppKey("switchboard", Switchboard)

@@ -74,6 +74,7 @@ class MediaSocket(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._unread: deque[str] = deque()
         self._take: Take | None = None
+        self._crowd: Callable[[bool], None] | None = None
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -101,11 +102,13 @@ class MediaSocket(asyncio.Protocol):
             self._transport.resume_reading()
         return text
 
-    async def listen(self, take: Take) -> None:
+    async def listen(self, take: Take, crowd: Callable[[bool], None]) -> None:
         """Hand over every message as it comes, until the end; see ``PushSocket``."""
+        crowd(True)
         while self._unread:
             take(self._unread.popleft())
-        self._take = take
+        crowd(False)
+        self._take, self._crowd = take, crowd
         try:
             if self._transport is not None and not self._ended:
                 self._transport.resume_reading()
@@ -113,7 +116,7 @@ class MediaSocket(asyncio.Protocol):
                 self._changed.clear()
                 await self._changed.wait()
         finally:
-            self._take = None
+            self._take = self._crowd = None
         if self._fault is not None:
             raise self._fault
 
@@ -125,11 +128,7 @@ class MediaSocket(asyncio.Protocol):
             if (only := self._reader.only_text(data)) is not None:
                 (self._take or self._keep)(only.decode())
                 return
-            for opcode, body in self._reader.feed(data):
-                if opcode == TEXT:
-                    (self._take or self._keep)(body.decode())
-                else:
-                    self._control(opcode, body)
+            self._take_all(self._reader.feed(data))
         except UnicodeDecodeError:
             self._fail("a text message that is not UTF-8", NOT_TEXT)
         if (fault := self._reader.fault) is not None and self._fault is None:
@@ -186,6 +185,20 @@ class MediaSocket(asyncio.Protocol):
             transport.abort()
 
     # --- inside -------------------------------------------------------------------------------
+
+    def _take_all(self, messages: list[tuple[int, bytes]]) -> None:
+        crowd = self._crowd if len(messages) > 1 else None
+        if crowd is not None:
+            crowd(True)
+        try:
+            for opcode, body in messages:
+                if opcode == TEXT:
+                    (self._take or self._keep)(body.decode())
+                else:
+                    self._control(opcode, body)
+        finally:
+            if crowd is not None:
+                crowd(False)
 
     def _keep(self, text: str) -> None:
         self._unread.append(text)

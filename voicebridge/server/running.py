@@ -10,6 +10,8 @@ from functools import partial
 from aiohttp import web
 
 from voicebridge.errors import ConfigError
+from voicebridge.outbound.opt_out import OptOutList
+from voicebridge.outbound.tool import opt_out_tool
 from voicebridge.personas.library import PersonaLibrary
 from voicebridge.personas.loader import PersonaBook
 from voicebridge.personas.persona import Persona
@@ -38,6 +40,8 @@ class RunningBridge:
 def load_switchboard(settings: Settings) -> Switchboard:
     """Load personas and tools and make a switchboard of them; raises ``ConfigError``."""
     tools = tools_of(settings.config_dir, settings.tools.plugins, settings.tool_secrets)
+    if settings.outbound.opt_out_file is not None:
+        tools.add(opt_out_tool(OptOutList(settings.outbound.opt_out_file)))
     library = PersonaLibrary(
         settings.config_dir / "personas",
         settings.default_persona,

@@ -28,7 +28,7 @@ from voicebridge.log import call_scope
 from voicebridge.personas.context import PersonaContext
 from voicebridge.personas.library import PersonaLibrary
 from voicebridge.personas.loader import PersonaBook
-from voicebridge.personas.persona import Fallback, Persona
+from voicebridge.personas.persona import Persona
 from voicebridge.realtime import Client
 from voicebridge.records.record import CallRecord
 from voicebridge.records.store import RecordStore
@@ -93,7 +93,7 @@ class Switchboard:
         None if its persona cannot be used for this call, which the log tells.
         """
         try:
-            prepared = self._prepare(expected)
+            prepared = self.prepare(expected)
         except ConfigError as error:  # words that became too long for this one call
             log.error("persona_unusable", error=str(error))  # noqa: TRY400 - a file, not a bug
             return None
@@ -101,13 +101,6 @@ class Switchboard:
             self.greetings.prefetch(key)
         model = self.early.start(expected.call_id, partial(self._dial, prepared.persona))
         return self.tokens.mint(replace(expected, prepared=prepared, model=model))
-
-    def fallback_of(self, expected: Expected) -> Fallback | None:
-        """Return what becomes of a caller whom the agent cannot serve."""
-        try:
-            return self._prepare(expected).persona.fallback
-        except ConfigError:
-            return None
 
     async def run_call(self, socket: TextSocket, started: Started, expected: Expected) -> EndReason:
         """Run one call on a stream that has started; returns when it is over and recorded."""
@@ -118,7 +111,7 @@ class Switchboard:
         self, socket: TextSocket, started: Started, expected: Expected
     ) -> EndReason:
         try:
-            prepared = expected.prepared or self._prepare(expected)
+            prepared = expected.prepared or self.prepare(expected)
         except ConfigError as error:
             log.error("persona_unusable", error=str(error))  # noqa: TRY400 - a file, not a bug
             self.calls.closed(started.call_id, EndReason.BRIDGE_FAULT)
@@ -170,7 +163,7 @@ class Switchboard:
         await self.early.close()
         await self.calls.drain(self.settings.server.shutdown_grace_s, GOODBYE_WITHIN_S)
 
-    def _prepare(self, expected: Expected) -> Prepared:
+    def prepare(self, expected: Expected) -> Prepared:
         """Fill in the words of a call's persona; raises ``ConfigError`` if they become too long."""
         book, name = self.personas, expected.persona
         if name not in book:  # its file may have been removed since the call was answered
@@ -216,6 +209,7 @@ class Switchboard:
             hang_up=lambda reason: None,  # the runner of a tool hears its wishes
             business=persona.business,
             facts=persona.facts,
+            destinations=persona.destinations,
         )
         tools = {tool.name: tool for tool in self.tools.for_persona(persona.tools)}
         return ToolRunner(tools, context, runner.feed)

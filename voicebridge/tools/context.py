@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from voicebridge.tools.line import Line, NoLine
+
 
 class Business(Protocol):
     """Name what the tools need to know of the business that the persona answers for."""
@@ -27,7 +29,9 @@ class CallContext:
 
     ``caller`` and ``called`` are telephone numbers. ``variables`` is the call's own scratchpad,
     shared by all tools of the call. ``hang_up(reason)`` ends the call once what is being said has
-    been heard; plain tools may call it too, from their thread.
+    been heard; plain tools may call it too, from their thread. ``line`` does more with the line.
+    ``destinations`` are the places that the persona may transfer to, by name. ``secrets`` are what
+    the caller typed for tools alone: never shown to the model, logged or recorded.
     """
 
     call_id: str
@@ -38,3 +42,6 @@ class CallContext:
     business: Business | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
+    line: Line = field(default_factory=NoLine)
+    destinations: Mapping[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)

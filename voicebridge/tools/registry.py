@@ -11,6 +11,7 @@ import structlog
 
 from voicebridge import __version__
 from voicebridge.errors import ConfigError
+from voicebridge.tools.builtin.call_actions import CALL_ACTIONS
 from voicebridge.tools.builtin.hang_up import hang_up
 from voicebridge.tools.builtin.opening_hours import opening_hours_tool
 from voicebridge.tools.plugins import Found, Origin, load_dotted, unknown
@@ -58,7 +59,7 @@ class ToolRegistry:
     def with_builtins(cls) -> ToolRegistry:
         """Make a registry of the tools that come with the package."""
         registry = cls()
-        for tool in (hang_up, opening_hours_tool()):
+        for tool in (hang_up, opening_hours_tool(), *CALL_ACTIONS):
             registry.add(tool, Origin("voicebridge", __version__))
         return registry
 

@@ -11,6 +11,7 @@ from ssl import SSLContext
 from typing import Final
 
 from picows import (
+    WSCloseCode,
     WSError,
     WSFrame,
     WSHandshakeError,
@@ -28,6 +29,9 @@ from voicebridge.realtime.transport.refused import refused_handshake
 
 CLOSE_TIMEOUT_S: Final = 2.0
 LARGEST_MESSAGE_BYTES: Final = 64 * 2**20
+FIRST_BUFFER_BYTES: Final = 4096
+"""What a connection begins with to read into; it grows with the messages."""
+
 MOST_UNREAD: Final = 512
 """Messages that wait to be read before the socket is left alone until there are none."""
 
@@ -55,6 +59,7 @@ class PicowsDialer:
                 websocket_handshake_timeout=None,
                 max_redirects=0,
                 max_frame_size=LARGEST_MESSAGE_BYTES,
+                read_buffer_init_size=FIRST_BUFFER_BYTES,
                 enable_auto_ping=self._ping_after_s is not None,
                 auto_ping_idle_timeout=self._ping_after_s or 0,
                 auto_ping_reply_timeout=self._ping_after_s or 0,
@@ -103,7 +108,7 @@ class PicowsConn(WSListener):
         self._kind = MessageType.TEXT
         self._numbers = count(1)
         self._pongs: dict[bytes, asyncio.Future[None]] = {}
-        self._held = False
+        self._held = self._ours = False
 
     # --- picows' side -------------------------------------------------------------------------
 
@@ -121,7 +126,8 @@ class PicowsConn(WSListener):
             if pong is not None and not pong.done():
                 pong.set_result(None)
         elif kind is WSMsgType.CLOSE:
-            transport.send_close(frame.get_close_code(), b"")
+            code = frame.get_close_code()
+            transport.send_close(WSCloseCode.OK if code is WSCloseCode.NO_INFO else code)
             transport.disconnect()
         elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             self._kind = _KINDS.get(kind, self._kind)
@@ -136,7 +142,7 @@ class PicowsConn(WSListener):
         handshake = transport.close_handshake
         told = handshake and (handshake.recv or handshake.sent)
         if told:
-            self._ended = ConnClosed(int(told.code.value), told.reason or "")
+            self._ended = ConnClosed(int(told.code.value), told.reason or "", by_us=self._ours)
         else:
             self._ended = ConnClosed(None, "lost without a closing handshake")
         self._send = None
@@ -215,7 +221,8 @@ class PicowsConn(WSListener):
         transport = self._transport
         if transport is None or self._ended is not None:
             return
-        transport.send_close()
+        self._send, self._ours = None, True
+        transport.send_close(WSCloseCode.OK)
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await transport.wait_disconnected()
