@@ -8,13 +8,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from voicebridge.errors import ConfigError
 from voicebridge.outbound.dialler import Dialler, Urls, Wish
 from voicebridge.outbound.opt_out import OptOutList
 from voicebridge.outbound.rest import NewCall
 from voicebridge.outbound.rules import CallRefused, check_hours, home_zones
-from voicebridge.outbound.tool import opt_out_tool
+from voicebridge.outbound.tool import add_opt_out, opt_out_tool
 from voicebridge.settings import Outbound
 from voicebridge.tools.context import CallContext
+from voicebridge.tools.registry import ToolRegistry
 
 BERLIN, NEW_YORK = "+493012345678", "+12125550123"
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -180,3 +182,12 @@ async def test_an_agent_opts_out_the_person_on_the_telephone(
 def test_settings_that_could_call_people_by_mistake_are_refused(told: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"expected|name caller_id"):
         Outbound.model_validate(told)
+
+
+def test_a_persona_may_list_the_tool_where_there_is_a_list(tmp_path: Path) -> None:
+    tools = ToolRegistry.with_builtins()
+    add_opt_out(tools, None)
+    with pytest.raises(ConfigError, match="opt_out"):
+        tools.for_persona(["opt_out"])
+    add_opt_out(tools, tmp_path / "opt-out.txt")
+    assert [tool.name for tool in tools.for_persona(["opt_out"])] == ["opt_out"]

@@ -70,6 +70,20 @@ async def test_a_call_that_was_answered_has_its_line_kept_until_its_stream_comes
     assert len(office.model.sessions) == 1
 
 
+async def test_of_twenty_callers_at_once_exactly_as_many_are_answered_as_there_are_lines(
+    open_office: OpenOffice,
+) -> None:
+    office = await open_office(max_calls=3)
+    async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
+        rings = [tasks.create_task(ring(office, f"CA{number}")) for number in range(20)]
+    answers = [task.result() for task in rings]
+    assert sum("<Connect>" in twiml for twiml in answers) == 3
+    assert sum('<Reject reason="busy"' in twiml for twiml in answers) == 17
+    await office.bridge.switchboard.drain()
+    await office.model.none_open()
+    assert len(office.model.sessions) <= 3
+
+
 async def test_a_stream_that_comes_too_late_finds_its_line_taken(
     open_office: OpenOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,7 @@ def test_two_tools_cannot_have_one_name() -> None:
     ("name", "words"),
     [
         ("hangup", "unknown tool 'hangup'; did you mean 'hang_up'?"),
-        ("zzz", "unknown tool 'zzz'; there is: hang_up, opening_hours"),
+        ("zzz", "unknown tool 'zzz'; there is: collect_digits, hang_up, hold, opening_hours"),
         ("a.b:", "as 'package.module:function'"),
         ("../x:y", "as 'package.module:function'"),
         (":y", "as 'package.module:function'"),

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from voicebridge.cli.table import can_show
 from voicebridge.errors import ConfigError
+from voicebridge.outbound.tool import add_opt_out
 from voicebridge.personas.layers import load_persona
 from voicebridge.personas.loader import (
     folder_errors,
@@ -114,6 +115,7 @@ def _check_tool_files(config_dir: Path, settings: Settings | None, report: _Repo
             report.wrong(file, ConfigError(error.message, file=file, line=line, key=error.key))
         else:
             report.wrong(error.file or config_dir, error)
+    add_opt_out(loaded.registry, settings.outbound.opt_out_file if settings else None)
     return loaded.registry
 
 

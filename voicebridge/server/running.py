@@ -10,8 +10,7 @@ from functools import partial
 from aiohttp import web
 
 from voicebridge.errors import ConfigError
-from voicebridge.outbound.opt_out import OptOutList
-from voicebridge.outbound.tool import opt_out_tool
+from voicebridge.outbound.tool import add_opt_out
 from voicebridge.personas.library import PersonaLibrary
 from voicebridge.personas.loader import PersonaBook
 from voicebridge.personas.persona import Persona
@@ -40,8 +39,7 @@ class RunningBridge:
 def load_switchboard(settings: Settings) -> Switchboard:
     """Load personas and tools and make a switchboard of them; raises ``ConfigError``."""
     tools = tools_of(settings.config_dir, settings.tools.plugins, settings.tool_secrets)
-    if settings.outbound.opt_out_file is not None:
-        tools.add(opt_out_tool(OptOutList(settings.outbound.opt_out_file)))
+    add_opt_out(tools, settings.outbound.opt_out_file)
     library = PersonaLibrary(
         settings.config_dir / "personas",
         settings.default_persona,

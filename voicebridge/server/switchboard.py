@@ -90,8 +90,10 @@ class Switchboard:
     def expect(self, expected: Expected) -> str | None:
         """Await a call's stream and dial its model already now; returns the stream's token.
 
-        None if its persona cannot be used for this call, which the log tells.
+        None if no line is free, or if its persona cannot be used for it, which the log tells.
         """
+        if not self.has_line_for(expected.call_id):
+            return None
         try:
             prepared = self.prepare(expected)
         except ConfigError as error:  # words that became too long for this one call
