@@ -280,7 +280,7 @@ async def test_redirects_come_to_an_end(tmp_path: Path) -> None:
     start = Redirects(*["/again"] * (MAX_REDIRECTS + 1))
     with structlog.testing.capture_logs() as logs, pytest.raises(ToolFailed):
         await follow(tmp_path, start)
-    assert logs[0]["reason"] == "too many redirects"
+    assert [log["reason"] for log in logs if "reason" in log] == ["too many redirects"]
     assert len(start.asked) == MAX_REDIRECTS + 1
 
 

@@ -135,7 +135,8 @@ class Door(asyncio.Protocol):
         if self._transport is None:
             return
         self._said += data
-        if b"\r\n\r\n" in self._said:
+        # What is no request, such as a TLS greeting, is answered by the web server at once.
+        if b"\r\n\r\n" in self._said or not self._said[:1].isalpha():
             self._leave()
             transport, handler = self._transport, self._make_handler()
             transport.set_protocol(handler)
