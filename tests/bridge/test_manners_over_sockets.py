@@ -179,6 +179,7 @@ def record_of(call: Played) -> dict[str, Any]:
     return record
 
 
+@pytest.mark.slow
 def test_a_cough_pauses_a_reply_that_words_cut_later(played: dict[str, Played]) -> None:
     call = played["cough"]
     assert [speech.text == COUGHING for speech in call.phone.caller_speech].count(True) == 1
@@ -197,6 +198,7 @@ def test_a_cough_pauses_a_reply_that_words_cut_later(played: dict[str, Played]) 
     assert [truncate.accepted for truncate in call.model.truncates] == [True]
 
 
+@pytest.mark.slow
 def test_a_notice_is_heard_to_its_end_and_the_caller_answered_after_it(
     played: dict[str, Played],
 ) -> None:

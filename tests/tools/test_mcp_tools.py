@@ -26,6 +26,8 @@ from voicebridge.tools.mcp_file import McpServerFile
 from voicebridge.tools.registry import ToolRegistry
 from voicebridge.tools.tool import ToolOptions
 
+pytestmark = pytest.mark.slow  # each starts servers of its own
+
 SHOP = Path(__file__).with_name("mcp_shop.py")
 WITHIN_S = 30.0
 TOOLS = (
