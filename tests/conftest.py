@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from voicebridge.server.running import RunningBridge, load_switchboard, running_bridge
 from voicebridge.settings import Settings, load_settings
@@ -37,6 +38,13 @@ def no_task_fails_unseen(request: pytest.FixtureRequest) -> Iterator[None]:
     gc.collect(1)  # a failed task is reported when it is collected; young ones suffice
     logger.removeHandler(handler)
     assert not seen, seen
+
+
+@pytest.fixture(autouse=True)
+def every_test_logs_alike() -> Iterator[None]:
+    """Undo what a command under test has set up for the log of its own process."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
