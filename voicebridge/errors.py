@@ -4,7 +4,6 @@
 
     VoicebridgeError
     ├── ConfigError(file, line, key)        a setting, persona or rehearsal that cannot be used
-    ├── CallStateError                      we asked a machine for something illegal: our bug
     ├── CarrierError
     │   ├── CarrierProtocolError            the carrier sent what its protocol does not allow
     │   └── SignatureError                  a request that the carrier did not sign
@@ -17,10 +16,11 @@
     └── ToolError
         ├── UnknownTool
         ├── ToolArgumentsInvalid
-        ├── ToolTimedOut
         └── ToolFailed
 
-A hang-up, a barge-in and an unknown event type are events, not errors. Foreign errors are
+A room may add leaves of its own: ``realtime.errors``, ``outbound`` (a call that may not be placed,
+a carrier that refuses a request). A hang-up, a barge-in and an unknown event type are events, not
+errors; a tool that takes too long is answered by the call's own deadline. Foreign errors are
 translated where they come in.
 """
 
@@ -47,10 +47,6 @@ class ConfigError(VoicebridgeError):
         self.message, self.file, self.line, self.key = message, file, line, key
         place = "" if file is None else str(file) if line is None else f"{file}:{line}"
         super().__init__(": ".join(part for part in (place, key, message) if part))
-
-
-class CallStateError(VoicebridgeError):
-    """A machine of the call was asked for a move that its state does not allow."""
 
 
 class CarrierError(VoicebridgeError):
@@ -147,10 +143,6 @@ class UnknownTool(ToolError):
 
 class ToolArgumentsInvalid(ToolError):
     """The model's arguments do not fit the tool's schema."""
-
-
-class ToolTimedOut(ToolError):
-    """The tool did not finish within its deadline."""
 
 
 class ToolFailed(ToolError):

@@ -15,7 +15,7 @@ import structlog
 
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
-from voicebridge.errors import ToolError
+from voicebridge.errors import ToolError, UnknownTool
 from voicebridge.tools.context import CallContext
 from voicebridge.tools.tool import Tool
 
@@ -105,7 +105,7 @@ class ToolRunner:
         tool = self._tools.get(run.name)
         if tool is None:
             known = ", ".join(sorted(self._tools)) or "none"
-            return _told(f"There is no tool {run.name!r}. The tools are: {known}.")
+            raise UnknownTool(f"There is no tool {run.name!r}. The tools are: {known}.")
         return await tool.invoke(run.arguments, context)
 
 
