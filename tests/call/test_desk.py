@@ -131,6 +131,24 @@ def test_a_second_tool_that_wants_keys_ends_the_first_entry() -> None:
     assert do.GiveKeys("c2", "9") in [*line.feed(ev.DigitPressed("9")), *line.wait(9)]
 
 
+def test_the_end_of_a_hold_lets_nobody_hear_keys_that_are_still_typed() -> None:
+    line = Line()
+    line.feed(ev.HoldRequested("c1", 3))
+    assert line.feed(ev.KeysWanted("c2", most=4, ends_with="#", within_s=20)) == []
+    assert of(do.UnmuteCaller, line.wait(3.1)) == []
+    assert line.feed(ev.DigitPressed("#"))[0] == do.UnmuteCaller()
+
+
+def test_the_last_key_lets_nobody_hear_a_caller_who_is_still_on_hold() -> None:
+    line = Line()
+    line.feed(ev.KeysWanted("c1", most=4, ends_with="#", within_s=20))
+    assert of(do.MuteCaller, line.feed(ev.HoldRequested("c2", 60))) == []
+    out = line.feed(ev.DigitPressed("#"))
+    assert of(do.GiveKeys, out)
+    assert of(do.UnmuteCaller, out) == []
+    assert of(do.UnmuteCaller, line.feed(ev.ResumeRequested("c3")))
+
+
 def test_keys_the_agent_presses_are_heard_at_the_far_end() -> None:
     line = Line()
     line.feed(ev.KeysToSend("c1", "12#"))

@@ -44,21 +44,21 @@ class Actions:
 
     def hold(self, now: float, longest_s: float) -> list[do.Command]:
         """Put the caller on hold, or let a hold last longer."""
-        held, self._hold_until = self.holding, now + longest_s
-        return [] if held else [do.MuteCaller()]
+        muted, self._hold_until = self._muted, now + longest_s
+        return [] if muted else [do.MuteCaller()]
 
     def resume(self) -> list[do.Command]:
         """End the hold; nothing if there is none."""
         if not self.holding:
             return []
         self._hold_until = None
-        return [do.UnmuteCaller()]
+        return [] if self._muted else [do.UnmuteCaller()]
 
     def collect(self, wanted: ev.KeysWanted, now: float) -> list[do.Command]:
         """Give the caller's next keys to one tool; another one that waits gets what there is."""
-        given = self._give()
+        given, muted = self._given(), self._muted
         self._collecting = _Collecting(wanted, now + wanted.within_s)
-        return [*given, do.MuteCaller()]
+        return [*given, *([] if muted else [do.MuteCaller()])]
 
     def pressed(self, digit: str, now: float) -> list[do.Command] | None:
         """Take in a key; None if no tool waits for it."""
@@ -80,9 +80,17 @@ class Actions:
             out += self.resume()
         return out
 
+    @property
+    def _muted(self) -> bool:
+        """Whether the model hears silence, for one reason or for both."""
+        return self.holding or self._collecting is not None
+
     def _give(self) -> list[do.Command]:
-        collecting, self._collecting = self._collecting, None
-        if collecting is None:
-            return []
-        given = do.GiveKeys(collecting.wanted.call_id, collecting.keys)
-        return [do.UnmuteCaller(), given]
+        """Give the keys to who wanted them; the model hears again if nothing else mutes it."""
+        given = self._given()
+        self._collecting = None
+        return [*([] if self._muted else [do.UnmuteCaller()]), *given]
+
+    def _given(self) -> list[do.Command]:
+        collecting = self._collecting
+        return [do.GiveKeys(collecting.wanted.call_id, collecting.keys)] if collecting else []

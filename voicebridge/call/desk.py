@@ -59,8 +59,8 @@ class Desk:
                 self._floor.playout.say(key_tones(keys))
             case ev.HoldRequested(_, longest_s):
                 return self._actions.hold(now, longest_s)
-            case ev.ResumeRequested():
-                return self._off_hold(self._actions.resume(), at_ms)
+            case ev.ResumeRequested() if self._actions.holding:
+                return [*self._floor.playout.cut(at_ms), *self._actions.resume()]
             case ev.KeysWanted():
                 return self._actions.collect(event, now)
         return []
@@ -95,8 +95,7 @@ class Desk:
         held = self._actions.holding
         out += self._actions.expire(now)
         if held and not self._actions.holding:
-            out = self._off_hold(out, at_ms)
-            out += self._floor.responses.request(now, BACK)
+            out += [*self._floor.playout.cut(at_ms), *self._floor.responses.request(now, BACK)]
         return out
 
     def close(self) -> list[do.Command]:
@@ -128,10 +127,6 @@ class Desk:
         if self._floor.spoken_by == response_id:
             return []
         return self._floor.responses.request(now, GOODBYE)
-
-    def _off_hold(self, unmuted: list[do.Command], at_ms: int) -> list[do.Command]:
-        """Stop the tone; the agent's next words come in its place."""
-        return [*self._floor.playout.cut(at_ms), *unmuted] if unmuted else []
 
     def _idle(self, at_ms: int) -> bool:
         """Tell whether the caller hears nothing, says nothing and waits for no response."""
