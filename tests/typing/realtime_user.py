@@ -183,12 +183,20 @@ async def converse(client: rt.Client, dialer: rt.WebSocketDialer) -> list[str]:
 
 async def in_batches(conn: rt.Conn) -> list[str]:
     """Take what has come in one go; a malformed event is one of them."""
-    taken = await conn.read_messages()
-    assert_type(taken, list[rt.ServerEvent | rt.RealtimeProtocolError])
-    return [
-        str(each) if isinstance(each, rt.RealtimeProtocolError) else describe(each)
-        for each in taken
-    ]
+    lines: list[str] = []
+
+    def take(events: list[rt.ServerEvent | rt.RealtimeProtocolError]) -> None:
+        for each in events:
+            if isinstance(each, rt.RealtimeProtocolError):
+                lines.append(str(each))
+            else:
+                lines.append(describe(each))
+
+    try:
+        await conn.listen(take, only={"response.done", "error"})
+    except rt.ConnClosed as end:
+        lines.append(str(end.code))
+    return lines
 
 
 async def handle(conn: rt.Conn) -> rt.RealtimeError | None:

@@ -10,7 +10,7 @@ import structlog
 from voicebridge.bridge.carrier_leg import MOST_FAULTS, CarrierLeg
 from voicebridge.bridge.corridor import IDLE_TICK_S, Corridor
 from voicebridge.bridge.hands import Hands
-from voicebridge.bridge.model_leg import ModelLeg
+from voicebridge.bridge.model_leg import Meaning, ModelLeg
 from voicebridge.bridge.outbox import Outbox, OutboxFull
 from voicebridge.bridge.tool_runner import ToolRunner
 from voicebridge.call import commands as do
@@ -141,18 +141,25 @@ class CallRunner:
         try:
             self._corridor.hear(payload, timestamp_ms)
         except OutboxFull as error:
-            self._late.put(
-                ev.ModelLost(EndReason.MODEL_LOST, f"the model stopped reading: {error}")
-            )
+            self._model_full(error)
+
+    def _model_full(self, error: OutboxFull) -> None:
+        self._late.put(ev.ModelLost(EndReason.MODEL_LOST, f"the model stopped reading: {error}"))
 
     def _crowd(self, several: bool) -> None:
         if self._model is not None:
-            self._model.more_to_come = several
+            try:
+                self._model.crowd(several)
+            except OutboxFull as error:
+                self._model_full(error)
 
-    def _take(self, message: Message | CarrierProtocolError) -> None:
-        """Take a message in the middle of the socket's own work, where nothing may be raised."""
+    def _take(self, said: Message | CarrierProtocolError | list[Meaning]) -> None:
+        """Take what was said in the middle of a socket's own work, where nothing may be raised."""
         try:
-            self._carrier_says(message)
+            if isinstance(said, list):
+                self._model_says(said)
+            else:
+                self._carrier_says(said)
         except Exception as fault:
             self._fault = fault
             self._over.set()
@@ -197,7 +204,7 @@ class CallRunner:
             self.feed(ev.ModelReady())
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._model.write())
-                group.create_task(self._read_model(self._model))
+                group.create_task(self._model.listen(self._take))
         except* SessionMismatch as faults:
             self._lose_model(EndReason.MODEL_MISMATCH, str(faults.exceptions[0]))
         except* RealtimeError as faults:
@@ -205,19 +212,17 @@ class CallRunner:
             reason = EndReason.MODEL_UNREACHABLE if early else EndReason.MODEL_LOST
             self._lose_model(reason, str(faults.exceptions[0]))
 
-    async def _read_model(self, model: ModelLeg) -> None:
-        while True:
-            events = await model.read()
-            self._more_to_feed = True
-            try:
-                for event in events:
-                    if isinstance(event, RealtimeProtocolError):
-                        self.record.note(do.NoteProblem(self._carrier.clock_ms, str(event)))
-                    else:
-                        self.feed(event)
-            finally:
-                self._more_to_feed = False
-            self._conclude()
+    def _model_says(self, meanings: list[Meaning]) -> None:
+        self._more_to_feed = True
+        try:
+            for meaning in meanings:
+                if isinstance(meaning, RealtimeProtocolError):
+                    self.record.note(do.NoteProblem(self._carrier.clock_ms, str(meaning)))
+                else:
+                    self.feed(meaning)
+        finally:
+            self._more_to_feed = False
+        self._conclude()
 
     def _lose_model(self, reason: EndReason, detail: str) -> None:
         self.hands.model = None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable, Sequence
+from binascii import a2b_base64
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from itertools import groupby
+from typing import Any, Final
 
 from voicebridge.bridge.outbox import Outbox
 from voicebridge.bridge.session import check_formats
@@ -15,6 +17,7 @@ from voicebridge.call import events as ev
 from voicebridge.call.reasons import EndReason
 from voicebridge.errors import ConnectError, RealtimeProtocolError, SessionMismatch
 from voicebridge.realtime import (
+    SERVER_EVENTS,
     AssistantMessage,
     Client,
     ClientEvent,
@@ -79,6 +82,9 @@ ModelCommand = (
 )
 
 
+Meaning = ev.Event | RealtimeProtocolError
+
+
 class ModelLeg:
     """One realtime session that runs with the settings asked for."""
 
@@ -89,8 +95,8 @@ class ModelLeg:
         self._outbox.idle = False
         self.appended = 0
         """How many frames of the caller have been handed to the model."""
-        self.more_to_come = False
-        """Whether frames that have come together are being appended: they go out as one."""
+        self._together: list[str] | None = None
+        """The frames that have come together so far: they go out as one."""
         self.on_usage: Callable[[Usage], None] | None = None
         """Hears what each response has used."""
 
@@ -118,23 +124,30 @@ class ModelLeg:
 
     # --- from the model -----------------------------------------------------------------------
 
-    async def read(self) -> Sequence[ev.Event | RealtimeProtocolError]:
-        """Wait for events of the server and return what they mean to the call, in order.
+    async def listen(self, take: Callable[[list[Meaning]], None]) -> None:
+        """Hand over what the server's events mean to the call, in order, until the end.
 
-        A malformed one is returned as the error it is. Raises ``ConnClosed`` at the end.
+        A malformed event comes as the error it is. ``take`` must not raise. Raises ``ConnClosed``.
         """
-        meanings: list[ev.Event | RealtimeProtocolError] = []
-        for event in await self._conn.read_messages():
-            if isinstance(event, RealtimeProtocolError):
-                meanings.append(event)
-                continue
-            if type(event) is ResponseDoneEvent and self.on_usage and event.response.usage:
-                self.on_usage(event.response.usage)
-            try:
-                meanings += _meaning(event)
-            except RealtimeProtocolError as error:
-                meanings.append(error)
-        return meanings
+
+        def read(events: list[ServerEvent | RealtimeProtocolError]) -> None:
+            if meanings := [meaning for event in events for meaning in self._meanings(event)]:
+                take(meanings)
+
+        await self._conn.listen(read, only=READ)
+
+    def _meanings(self, event: ServerEvent | RealtimeProtocolError) -> Sequence[Meaning]:
+        if isinstance(event, RealtimeProtocolError):
+            return (event,)
+        meaning = _MEANINGS.get(type(event))
+        if meaning is None:
+            return ()
+        if type(event) is ResponseDoneEvent and self.on_usage and event.response.usage:
+            self.on_usage(event.response.usage)
+        try:
+            return meaning(event)
+        except RealtimeProtocolError as error:
+            return (error,)
 
     # --- to the model -------------------------------------------------------------------------
 
@@ -144,9 +157,21 @@ class ModelLeg:
         What has to wait is merged. Raises ``OutboxFull`` when the server reads no more.
         """
         self.appended += 1
-        at_once = self._outbox.idle and not self.more_to_come
-        if not (at_once and self._conn.post_audio(payload)):
+        if self._together is not None:
+            self._together.append(payload)
+        elif not (self._outbox.idle and self._conn.post_audio(payload)):
             self._outbox.put(payload)
+
+    def crowd(self, several: bool) -> None:
+        """Learn that frames come together from here, or have: they go out as one append.
+
+        Raises ``OutboxFull`` as ``append`` does.
+        """
+        payloads, self._together = self._together, [] if several else None
+        if payloads:
+            whole = _merged(payloads)
+            if not (self._outbox.idle and self._conn.post_audio(whole)):
+                self._outbox.put(whole)
 
     def send(self, command: ModelCommand) -> None:
         """Queue a command; raises ``OutboxFull`` when the server reads no more."""
@@ -233,49 +258,90 @@ def _client_event(command: ModelCommand) -> ClientEvent:
             )
 
 
-def _meaning(event: ServerEvent) -> Sequence[ev.Event]:
-    match event:
-        case ResponseOutputAudioDeltaEvent():
-            try:
-                audio = base64.b64decode(event.delta, validate=True)
-            except ValueError:
-                raise RealtimeProtocolError(
-                    "an audio delta that is not base64",
-                    event_type="response.output_audio.delta",
-                    field="delta",
-                ) from None
-            return (ev.AudioReceived(event.response_id, event.item_id, event.content_index, audio),)
-        case ResponseOutputAudioTranscriptDeltaEvent(item_id=item_id, delta=delta):
-            return (ev.TranscriptReceived(item_id, delta),)
-        case ResponseOutputAudioDoneEvent(item_id=item_id):
-            return (ev.AudioFinished(item_id),)
-        case InputAudioBufferSpeechStartedEvent(item_id=item_id, audio_start_ms=start_ms):
-            return (ev.SpeechStarted(item_id, start_ms),)
-        case InputAudioBufferSpeechStoppedEvent(item_id=item_id, audio_end_ms=end_ms):
-            return (ev.SpeechStopped(item_id, end_ms),)
-        case ConversationItemInputAudioTranscriptionCompletedEvent(item_id=item_id):
-            return (ev.CallerTranscribed(item_id, event.transcript.strip()),)
-        case ConversationItemInputAudioTranscriptionFailedEvent(item_id=item_id):
-            return (ev.CallerTranscribed(item_id, ""),)
-        case ResponseCreatedEvent(response=Response(id=str(response_id))):
-            return (ev.ResponseCreated(response_id),)
-        case ResponseOutputItemDoneEvent(item=FunctionCall() as item):
-            return _tool_called(event.response_id, item)
-        case ResponseDoneEvent(response=Response(id=str(response_id)) as response):
-            return (ev.ResponseDone(response_id, response.status or "", _why(response)),)
-        case ErrorEvent(error=error) if error.code in _FATAL_CODES:
-            return (ev.ModelLost(EndReason.MODEL_LOST, f"{error.code}: {error.message}"),)
-        case ErrorEvent(error=error):
-            return (ev.RequestRejected(error.event_id, error.code or "", error.message or ""),)
-        case _:
-            return ()
+def _audio(event: ResponseOutputAudioDeltaEvent) -> Sequence[ev.Event]:
+    try:
+        audio = a2b_base64(event.delta, strict_mode=True)
+    except ValueError:
+        raise RealtimeProtocolError(
+            "an audio delta that is not base64",
+            event_type="response.output_audio.delta",
+            field="delta",
+        ) from None
+    return (ev.AudioReceived(event.response_id, event.item_id, event.content_index, audio),)
 
 
-def _tool_called(response_id: str, item: FunctionCall) -> Sequence[ev.Event]:
+def _words(event: ResponseOutputAudioTranscriptDeltaEvent) -> Sequence[ev.Event]:
+    return (ev.TranscriptReceived(event.item_id, event.delta),)
+
+
+def _audio_finished(event: ResponseOutputAudioDoneEvent) -> Sequence[ev.Event]:
+    return (ev.AudioFinished(event.item_id),)
+
+
+def _speech_started(event: InputAudioBufferSpeechStartedEvent) -> Sequence[ev.Event]:
+    return (ev.SpeechStarted(event.item_id, event.audio_start_ms),)
+
+
+def _speech_stopped(event: InputAudioBufferSpeechStoppedEvent) -> Sequence[ev.Event]:
+    return (ev.SpeechStopped(event.item_id, event.audio_end_ms),)
+
+
+def _transcribed(
+    event: ConversationItemInputAudioTranscriptionCompletedEvent,
+) -> Sequence[ev.Event]:
+    return (ev.CallerTranscribed(event.item_id, event.transcript.strip()),)
+
+
+def _not_transcribed(
+    event: ConversationItemInputAudioTranscriptionFailedEvent,
+) -> Sequence[ev.Event]:
+    return (ev.CallerTranscribed(event.item_id, ""),)
+
+
+def _response_created(event: ResponseCreatedEvent) -> Sequence[ev.Event]:
+    response_id = event.response.id
+    return (ev.ResponseCreated(response_id),) if response_id is not None else ()
+
+
+def _item_done(event: ResponseOutputItemDoneEvent) -> Sequence[ev.Event]:
     """Read a finished call; one that was cut off may have half its arguments and is passed over."""
-    if item.status == "incomplete" or not item.call_id:
+    item = event.item
+    if not isinstance(item, FunctionCall) or item.status == "incomplete" or not item.call_id:
         return ()
-    return (ev.ToolCalled(response_id, item.call_id, item.name or "", item.arguments or "{}"),)
+    called = ev.ToolCalled(event.response_id, item.call_id, item.name or "", item.arguments or "{}")
+    return (called,)
+
+
+def _response_done(event: ResponseDoneEvent) -> Sequence[ev.Event]:
+    response = event.response
+    if response.id is None:
+        return ()
+    return (ev.ResponseDone(response.id, response.status or "", _why(response)),)
+
+
+def _refused(event: ErrorEvent) -> Sequence[ev.Event]:
+    error = event.error
+    if error.code in _FATAL_CODES:
+        return (ev.ModelLost(EndReason.MODEL_LOST, f"{error.code}: {error.message}"),)
+    return (ev.RequestRejected(error.event_id, error.code or "", error.message or ""),)
+
+
+_MEANINGS: Final[Mapping[type[ServerEvent], Callable[[Any], Sequence[ev.Event]]]] = {
+    ResponseOutputAudioDeltaEvent: _audio,
+    ResponseOutputAudioTranscriptDeltaEvent: _words,
+    ResponseOutputAudioDoneEvent: _audio_finished,
+    InputAudioBufferSpeechStartedEvent: _speech_started,
+    InputAudioBufferSpeechStoppedEvent: _speech_stopped,
+    ConversationItemInputAudioTranscriptionCompletedEvent: _transcribed,
+    ConversationItemInputAudioTranscriptionFailedEvent: _not_transcribed,
+    ResponseCreatedEvent: _response_created,
+    ResponseOutputItemDoneEvent: _item_done,
+    ResponseDoneEvent: _response_done,
+    ErrorEvent: _refused,
+}
+"""What an event means to the call; those that are not here mean nothing to it."""
+
+READ: Final = frozenset(name for name, kind in SERVER_EVENTS.items() if kind in _MEANINGS)
 
 
 def _why(response: Response) -> str:

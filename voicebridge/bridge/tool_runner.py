@@ -7,7 +7,6 @@ up the audio nor end the call by failing. Deadlines are the call's own (``ToolCa
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
@@ -15,11 +14,19 @@ import structlog
 
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
-from voicebridge.errors import ToolError, UnknownTool
+from voicebridge.errors import ToolError, ToolFailed, UnknownTool
 from voicebridge.tools.context import CallContext
+from voicebridge.tools.data import as_output
 from voicebridge.tools.tool import Tool
+from voicebridge.tools.watchdog import LEAVE
 
 log = structlog.get_logger(__name__)
+
+TIDY_UP_WITHIN_S = 1.0
+"""How long a tool that is stopped may take to tidy up; then it is taken off the loop."""
+
+_stopped: set[asyncio.Task[str]] = set()
+"""Tools that tidy up still, perhaps after the end of their call."""
 
 
 class _Wishes:
@@ -76,15 +83,22 @@ class ToolRunner:
             waiting.set_result(keys)
 
     def cancel(self, call_id: str) -> None:
-        """Stop a tool if it still runs; nothing is fed for it."""
+        """Stop a tool if it still runs; nothing is fed for it, and nobody waits for it."""
+        self._keys_wanted.pop(call_id, None)
         if task := self._running.pop(call_id, None):
             task.cancel()
 
     async def _run(self, run: do.RunTool) -> None:
         wishes = _Wishes(run.call_id, self._keys)
         context = replace(self._context, hang_up=wishes.hang_up, line=wishes)
+        work = asyncio.create_task(self._output(run, context))
         try:
-            output, ok = await self._output(run, context), True
+            await asyncio.wait({work})
+        except asyncio.CancelledError:
+            _stop(run.name, work)
+            raise
+        try:
+            output, ok = work.result(), True
         except ToolError as error:
             output, ok = _told(str(error)), False
         except Exception:
@@ -96,6 +110,8 @@ class ToolRunner:
         self._feed(ev.ToolFinished(run.call_id, output, ok))
 
     async def _keys(self, wanted: ev.KeysWanted) -> str:
+        if wanted.call_id not in self._running:
+            raise ToolFailed("the call does not wait for this tool any more")
         waiting = asyncio.get_running_loop().create_future()
         self._keys_wanted[wanted.call_id] = waiting
         self._feed(wanted)
@@ -109,5 +125,24 @@ class ToolRunner:
         return await tool.invoke(run.arguments, context)
 
 
+def _stop(name: str, work: asyncio.Task[str]) -> None:
+    """Stop a tool; one that does not let itself be stopped is taken off the loop."""
+
+    def leave_behind() -> None:
+        log.error("tool_ignores_stop", tool=name, remedy="let asyncio.CancelledError through")
+        work.cancel(LEAVE)
+
+    def over(work: asyncio.Task[str]) -> None:
+        later.cancel()
+        _stopped.discard(work)
+        if not work.cancelled() and (error := work.exception()):
+            log.info("tool_failed_when_stopped", tool=name, error=type(error).__name__)
+
+    _stopped.add(work)
+    later = work.get_loop().call_later(TIDY_UP_WITHIN_S, leave_behind)
+    work.add_done_callback(over)
+    work.cancel()
+
+
 def _told(error: str) -> str:
-    return json.dumps({"error": error}, ensure_ascii=False)
+    return as_output("", {"error": error})

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
+from voicebridge.call.deadlines import soonest
 
 KEYS_WITHIN_S = 8.0
 """How long the caller may take between two keys."""
@@ -23,19 +24,37 @@ class _Collecting:
     keys: str = ""
 
 
+@dataclass(slots=True)
+class _Rest:
+    """Keys that may still come of an entry which is over: nobody's, and not the model's either.
+
+    Until ``ends_with`` or a pause; of an entry that was ``full`` that last key alone.
+    """
+
+    ends_with: str
+    until: float
+    full: bool
+
+    def takes(self, digit: str, now: float) -> bool:
+        taken = now < self.until and (not self.full or digit == self.ends_with)
+        goes_on = taken and digit != self.ends_with
+        self.until = now + KEYS_WITHIN_S if goes_on else now
+        return taken
+
+
 class Actions:
     """The line's own state in one call."""
 
     def __init__(self) -> None:
         self._collecting: _Collecting | None = None
+        self._rest: _Rest | None = None
         self._hold_until: float | None = None
 
     @property
     def deadline(self) -> float | None:
         """When ``expire`` is to be called."""
-        times = [self._collecting.deadline] if self._collecting else []
-        times += [self._hold_until] if self._hold_until is not None else []
-        return min(times, default=None)
+        collecting = self._collecting
+        return soonest(collecting.deadline if collecting else None, self._hold_until)
 
     @property
     def holding(self) -> bool:
@@ -57,25 +76,40 @@ class Actions:
     def collect(self, wanted: ev.KeysWanted, now: float) -> list[do.Command]:
         """Give the caller's next keys to one tool; another one that waits gets what there is."""
         given, muted = self._given(), self._muted
+        self._rest = None
         self._collecting = _Collecting(wanted, now + wanted.within_s)
         return [*given, *([] if muted else [do.MuteCaller()])]
+
+    def forget(self, call_id: str, now: float) -> list[do.Command]:
+        """Drop the entry of a tool that is over, with what was typed of it and is typed yet."""
+        collecting = self._collecting
+        if collecting is None or collecting.wanted.call_id != call_id:
+            return []
+        self._leave_rest(collecting, now)
+        return [] if self._muted else [do.UnmuteCaller()]
 
     def pressed(self, digit: str, now: float) -> list[do.Command] | None:
         """Take in a key; None if no tool waits for it."""
         collecting = self._collecting
         if collecting is None:
-            return None
+            return [] if self._rest is not None and self._rest.takes(digit, now) else None
         if digit == collecting.wanted.ends_with:
             return self._give()
         collecting.keys += digit
         collecting.deadline = now + KEYS_WITHIN_S
-        return self._give() if len(collecting.keys) >= collecting.wanted.most else []
+        if len(collecting.keys) < collecting.wanted.most:
+            return []
+        out = self._give()
+        self._leave_rest(collecting, now, full=True)
+        return out
 
     def expire(self, now: float) -> list[do.Command]:
         """Act on the deadlines that have passed."""
         out: list[do.Command] = []
-        if self._collecting and self._collecting.deadline <= now:
+        collecting = self._collecting
+        if collecting and collecting.deadline <= now:
             out += self._give()
+            self._leave_rest(collecting, now)
         if self._hold_until is not None and self._hold_until <= now:
             out += self.resume()
         return out
@@ -90,6 +124,10 @@ class Actions:
         given = self._given()
         self._collecting = None
         return [*([] if self._muted else [do.UnmuteCaller()]), *given]
+
+    def _leave_rest(self, entry: _Collecting, now: float, *, full: bool = False) -> None:
+        self._collecting = None
+        self._rest = _Rest(entry.wanted.ends_with, now + KEYS_WITHIN_S, full)
 
     def _given(self) -> list[do.Command]:
         collecting = self._collecting

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
+from voicebridge.call.deadlines import soonest
 from voicebridge.call.desk import Desk
 from voicebridge.call.ending import Ending
 from voicebridge.call.floor import Floor
@@ -78,9 +79,9 @@ class Call:
         """Tell when ``DeadlineReached`` is to be handed in, or None while nothing is due."""
         if self.ended:
             return None
-        machines = (self.floor, self._desk, self._ending)
-        deadlines = [self._patience, *(machine.deadline for machine in machines)]
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        return soonest(
+            self._patience, self.floor.deadline, self._desk.deadline, self._ending.deadline
+        )
 
     def handle(self, event: ev.Event, now: float, at_ms: int) -> list[do.Command]:
         """Take in one event and return the commands that follow from it, in order.
@@ -91,11 +92,12 @@ class Call:
             return []
         floor = self.floor
         out = self._react(event, now, at_ms)
-        if self.ended:
+        if type(event) is ev.TranscriptReceived or self.ended:
+            # Words alone move nothing: what is heard and what is due is as it was.
             return out
         out += self._desk.pump(now, at_ms)
         out += floor.pump(now, at_ms)
-        drained = floor.playout.hearing(at_ms).drained
+        drained = floor.playout.drained(at_ms)
         if floor.turn.caller_speaking or self._desk.busy or not drained:
             self._ending.activity(now)
         all_heard = drained and floor.responses.quiet and not self._desk.busy
@@ -117,7 +119,7 @@ class Call:
                 out = floor.caller_started(event, now, at_ms)
                 if floor.turn.caller_speaking:
                     self._ending.caller_spoke(now)
-                    out += self._desk.caller_spoke(at_ms)
+                    out += self._desk.caller_spoke(now, at_ms)
                 return out
             case ev.SpeechStopped():
                 return floor.caller_stopped(event, now, at_ms)

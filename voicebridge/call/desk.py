@@ -9,6 +9,7 @@ from voicebridge.audio.tones import hold_tone, key_tones
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
 from voicebridge.call.actions import Actions
+from voicebridge.call.deadlines import soonest
 from voicebridge.call.ending import Ending
 from voicebridge.call.floor import Floor
 from voicebridge.call.keys import Keys
@@ -32,8 +33,7 @@ class Desk:
     @property
     def deadline(self) -> float | None:
         """When ``expire`` is to be called."""
-        times = (self._tools.deadline, self._keys.deadline, self._actions.deadline)
-        return min((time for time in times if time is not None), default=None)
+        return soonest(self._tools.deadline, self._keys.deadline, self._actions.deadline)
 
     @property
     def busy(self) -> bool:
@@ -47,7 +47,8 @@ class Desk:
                 run = do.RunTool(call_id, name, arguments)
                 return self._tools.called(response_id, run, now, at_ms)
             case ev.ToolFinished(call_id, output, ok):
-                return self._tools.finished(call_id, output, ok, at_ms)
+                done = self._tools.finished(call_id, output, ok, at_ms)
+                return [*self._actions.forget(call_id, now), *done]
             case ev.DigitPressed(digit):
                 return self._pressed(digit, now)
             case ev.HangUpRequested():
@@ -65,10 +66,10 @@ class Desk:
                 return self._actions.collect(event, now)
         return []
 
-    def caller_spoke(self, at_ms: int) -> list[do.Command]:
+    def caller_spoke(self, now: float, at_ms: int) -> list[do.Command]:
         """Take note of a new turn of the caller's, which may stop a tool."""
         self._tools.caller_spoke()
-        return self._tools.interrupted(at_ms)
+        return self._stopped(self._tools.interrupted(at_ms), now)
 
     def response_done(self, response_id: str) -> None:
         """Take note that a response calls no more tools."""
@@ -77,6 +78,8 @@ class Desk:
     def pump(self, now: float, at_ms: int) -> list[do.Command]:
         """Have outputs answered, and keep the tone up for a caller on hold."""
         out: list[do.Command] = []
+        if not self.busy:
+            return out
         for response_id in self._tools.take_complete():
             out += self._answer_outputs(response_id, now)
         playout = self._floor.playout
@@ -86,7 +89,7 @@ class Desk:
 
     def expire(self, now: float, at_ms: int) -> list[do.Command]:
         """Act on the deadlines that have passed."""
-        out = self._tools.expire(now, at_ms)
+        out = self._stopped(self._tools.expire(now, at_ms), now)
         fillers = self._tools.take_fillers(now)
         if fillers and self._idle(at_ms):
             out += self._fill(fillers[0], now)
@@ -101,6 +104,11 @@ class Desk:
     def close(self) -> list[do.Command]:
         """Stop every tool: the call is over."""
         return self._tools.cancel_all()
+
+    def _stopped(self, out: list[do.Command], now: float) -> list[do.Command]:
+        """Let the model hear the caller again who pressed keys for a tool that was stopped."""
+        stopped = [command.call_id for command in out if isinstance(command, do.CancelTool)]
+        return [*out, *(each for id_ in stopped for each in self._actions.forget(id_, now))]
 
     def _fill(self, words: str | None, now: float) -> list[do.Command]:
         """Tell the caller that a tool takes its time."""

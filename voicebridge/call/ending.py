@@ -9,6 +9,7 @@ agent's to decide.
 from __future__ import annotations
 
 from voicebridge.call import commands as do
+from voicebridge.call.deadlines import soonest
 from voicebridge.call.reasons import EndReason
 
 AFTER_LAST_MARK_S = 2.0
@@ -39,7 +40,7 @@ class Ending:
             return None
         if self.leaving:
             return self._leave_by
-        return min((t for t in (self._longest, self._quiet_until) if t is not None), default=None)
+        return soonest(self._longest, self._quiet_until)
 
     def started(self, now: float) -> None:
         """Start the limits: the stream is open."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
 from voicebridge.call.correction import Correction
+from voicebridge.call.deadlines import soonest
 from voicebridge.call.echo import COMPARED_BYTES, Ear, is_echo
 from voicebridge.call.greeting import GREETING, Greeting
 from voicebridge.call.manners import BargeIn, Manners
@@ -71,13 +72,8 @@ class Floor:
     @property
     def deadline(self) -> float | None:
         """When ``expire`` is to be called."""
-        clocks = (
-            self._clocks.settle,
-            self._clocks.refill,
-            self.turn.deadline,
-            self.responses.deadline,
-        )
-        return min((clock for clock in clocks if clock is not None), default=None)
+        clocks = self._clocks
+        return soonest(clocks.settle, clocks.refill, self.turn.deadline, self.responses.deadline)
 
     # --- the agent ----------------------------------------------------------------------------
 
@@ -88,10 +84,10 @@ class Floor:
         match event:
             case ev.AudioReceived(response_id, item_id, content_index, audio):
                 if self.playout.push(response_id, item_id, content_index, audio):
-                    self._words.setdefault(item_id, Words(at_ms)).add_audio(len(audio))
+                    self._words_of(item_id, at_ms).add_audio(len(audio))
                     self.spoken_by = response_id
             case ev.TranscriptReceived(item_id, text):
-                self._words.setdefault(item_id, Words(at_ms)).add_text(text)
+                self._words_of(item_id, at_ms).add_text(text)
             case ev.AudioFinished(item_id):
                 self.playout.finish(item_id)
 
@@ -157,11 +153,11 @@ class Floor:
             note = _note(self._words.pop(settled.item_id, None), settled)
             told = self.greeting.settled(settled.item_id, settled.verdict, note.heard)
             out += [*(self._correction.correct(settled) if told is None else told), note]
-        out += self.playout.take(at_ms)
-        hearing = self.playout.hearing(at_ms)
-        if not hearing.settling:
-            self._clocks.settle = None
-        self._clocks.refill = now + REFILL_S if hearing.waiting else None
+        playout, clocks = self.playout, self._clocks
+        out += playout.take(at_ms)
+        if clocks.settle is not None and not playout.settling:
+            clocks.settle = None
+        clocks.refill = now + REFILL_S if playout.waiting else None
         return out
 
     def close(self, at_ms: int) -> list[do.Command]:
@@ -172,6 +168,12 @@ class Floor:
         return [_note(self._words.pop(item.item_id, None), item) for item in settled]
 
     # --- inside -------------------------------------------------------------------------------
+
+    def _words_of(self, item_id: str, at_ms: int) -> Words:
+        words = self._words.get(item_id)
+        if words is None:
+            words = self._words[item_id] = Words(at_ms)
+        return words
 
     def _scene(self, at_ms: int) -> Scene:
         hearing = self.playout.hearing(at_ms)

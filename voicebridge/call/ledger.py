@@ -54,6 +54,7 @@ class Ledger:
     def __init__(self) -> None:
         self._items: dict[str, _Item] = {}
         self._pieces: deque[_Piece] = deque()
+        self._completed = False
 
     def __bool__(self) -> bool:
         """Tell whether any item waits to be settled."""
@@ -96,13 +97,17 @@ class Ledger:
             if owner in (item.item_id, item.response_id) and not item.complete
         ]
         for item in ending:
-            item.complete = True
+            item.complete = self._completed = True
         return bool(ending)
 
     def advance(self, heard: int) -> list[Settled]:
         """Bring the items up to a position; those complete and heard to the end are settled."""
-        while self._pieces and self._pieces[0].end <= heard:
-            piece = self._pieces.popleft()
+        pieces = self._pieces
+        if not self._completed and (not pieces or pieces[0].end > heard):
+            return []
+        self._completed = False
+        while pieces and pieces[0].end <= heard:
+            piece = pieces.popleft()
             piece.item.heard += piece.end - piece.start
         whole = [i for i in self._items.values() if i.complete and i.heard == i.received]
         for item in whole:

@@ -23,7 +23,7 @@ sooner than the line could have been played opens no anchor. ``estimated`` count
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from voicebridge.audio.format import BYTES_PER_MS
 
@@ -34,8 +34,7 @@ EARLY_TOLERANCE_MS = 60
 """How much sooner than computed an echo may come: three frames of the carrier's clock."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(NamedTuple):
     name: str
     position: int
     sent_at_ms: int
@@ -114,10 +113,13 @@ class Playhead:
 
         Marks come back in order, so those before it that did not are given up.
         """
-        self._give_up_overdue(at_ms)
-        if all(mark.name != name for mark in self._marks):
+        marks = self._marks
+        if not marks:
             return False
-        while (mark := self._marks.popleft()).name != name:
+        self._give_up_overdue(at_ms)
+        if not marks or (marks[0].name != name and all(mark.name != name for mark in marks)):
+            return False
+        while (mark := marks.popleft()).name != name:
             self.estimated += 1
         tolerance_ms = 0 if self._closed else EARLY_TOLERANCE_MS
         if at_ms < self._due_ms(mark) - tolerance_ms:
@@ -140,13 +142,18 @@ class Playhead:
 
     def heard(self, at_ms: int) -> int:
         """Tell the position up to which the line has been played at a carrier time."""
-        self._give_up_overdue(at_ms)
-        if self._anchor_ms is None:
-            return self._anchor
-        played = self._anchor + BYTES_PER_MS * max(0, at_ms - self._anchor_ms)
-        walled = self._marks and not self.silent
-        wall = self._marks[0].position if walled else self.sent
-        return min(played, wall)
+        marks = self._marks
+        if marks:
+            self._give_up_overdue(at_ms)
+        anchor_ms = self._anchor_ms
+        if anchor_ms is None or at_ms <= anchor_ms:
+            played = self._anchor
+            if anchor_ms is None:
+                return played
+        else:
+            played = self._anchor + BYTES_PER_MS * (at_ms - anchor_ms)
+        wall = marks[0].position if marks and not self.silent else self.sent
+        return played if played < wall else wall
 
     def _due_ms(self, mark: _Mark) -> int:
         """Tell when the mark can come back at the earliest."""

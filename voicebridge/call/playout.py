@@ -111,17 +111,30 @@ class Playout:
 
     def hearing(self, at_ms: int) -> Hearing:
         """Tell what there is to hear at a moment."""
-        heard, paused = self._heard(at_ms), self._stops.pause is not None
-        unheard = self._line.accepted - heard
+        heard = self._heard(at_ms)
         return Hearing(
-            unheard_ms=whole_ms(unheard),
-            drained=unheard <= 0 and not self._playhead.outstanding,
+            unheard_ms=whole_ms(self._line.accepted - heard),
+            drained=self.drained(at_ms),
             response_id=self._ledger.response_at(heard),
-            waiting=not paused and self._line.end > self._playhead.sent,
-            settling=self._stops.settling,
-            paused=paused,
+            waiting=self.waiting,
+            settling=self.settling,
+            paused=self._stops.pause is not None,
             estimated=self._stops.estimated + self._playhead.estimated,
         )
+
+    def drained(self, at_ms: int) -> bool:
+        """Tell whether everything was played; see ``Hearing``."""
+        return not self._playhead.outstanding and self._line.accepted <= self._heard(at_ms)
+
+    @property
+    def settling(self) -> bool:
+        """Whether a stop waits for its probe."""
+        return self._stops.settling
+
+    @property
+    def waiting(self) -> bool:
+        """Whether audio waits here for room at the carrier."""
+        return self._stops.pause is None and self._line.end > self._playhead.sent
 
     def played(self, size_bytes: int, at_ms: int) -> bytes:
         """Return the last ``size_bytes`` that were heard, as far as they were kept."""
@@ -130,7 +143,8 @@ class Playout:
 
     def settle(self, at_ms: int) -> list[Settled]:
         """Return the items that have been settled since the last call, by cuts or by the ear."""
-        return [*self._stops.take_settled(), *self._ledger.advance(self._heard(at_ms))]
+        settled = self._ledger.advance(self._heard(at_ms))
+        return [*self._stops.take_settled(), *settled] if self._stops.settled else settled
 
     # --- the stops ----------------------------------------------------------------------------
 

@@ -68,6 +68,8 @@ class Stops:
 
     def echoed(self, name: str, at_ms: int) -> None:
         """Take in a mark that came back, played or returned or a probe."""
+        if not self._cuts and self.pause is None:
+            return
         for stop in (*self._cuts, *((self.pause,) if self.pause else ())):
             stop.playhead.echo(name, at_ms)
         while any(cut.probe == name for cut in self._cuts):
@@ -86,6 +88,11 @@ class Stops:
         if (pause := self.pause) and pause.heard is None:
             self.estimated += 1
             pause.heard = pause.playhead.heard_at_clear(min(at_ms, pause.asked_at_ms + rtt_ms))
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._settled)
 
     def take_settled(self) -> list[Settled]:
         """Return the items settled since the last call."""

@@ -84,6 +84,8 @@ class ToolCalls:
     @property
     def deadline(self) -> float | None:
         """When the first open call has to be done, or the caller is to hear that it takes long."""
+        if not self._open:
+            return None
         times = [call.deadline for call in self._open.values()]
         times += [call.filler_at for call in self._open.values() if call.filler_at is not None]
         return min(times, default=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pydantic_core import from_json, to_json
 
 from voicebridge.realtime.client_events import ClientEvent
@@ -33,11 +35,14 @@ def marshal_client_event(
     return _written(dialect.encode_client(wire))
 
 
-def unmarshal_server_event(data: bytes | str, dialect: Dialect = GA) -> ServerEvent:
+def unmarshal_server_event(
+    data: bytes | str, dialect: Dialect = GA, *, only: Collection[str] | None = None
+) -> ServerEvent:
     """Read a server event from JSON in a dialect.
 
     Raises ``RealtimeProtocolError`` for anything that is not a well-formed event; an unknown type
-    is not malformed but an ``UnknownEvent``.
+    is not malformed but an ``UnknownEvent``. So is one whose GA type is not in ``only``: nothing
+    but its type has been looked at then.
     """
     raw = _json_object(data)
     kind = raw.get("type")
@@ -47,7 +52,7 @@ def unmarshal_server_event(data: bytes | str, dialect: Dialect = GA) -> ServerEv
         return _audio_delta(raw)
     event = dialect.decode_server(raw)
     model = SERVER_EVENTS.get(event["type"])
-    if model is None:
+    if model is None or (only is not None and event["type"] not in only):
         return UnknownEvent(kind, raw)
     return from_wire(model, event, event_type=event["type"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii
 from typing import Final, Self, TypeVar
@@ -62,7 +62,7 @@ class Conn:
         self._transport = transport
         quick = transport if isinstance(transport, QuickConn) else None
         self._post = quick.post if quick else None
-        self._take_unread = quick.take_unread if quick else None
+        self._listen = quick.listen if quick else None
         self._options = options or ConnOptions()
         self._logger = logger or NopLogger()
         self._already_read = deque(already_read)
@@ -88,28 +88,40 @@ class Conn:
         data = await self.read_message_raw(timeout_s=timeout_s)
         return unmarshal_server_event(data, self._options.dialect)
 
-    async def read_messages(self) -> list[ServerEvent | RealtimeProtocolError]:
-        """Wait for the next event, and return it with those that have come behind it.
+    async def listen(
+        self,
+        take: Callable[[list[ServerEvent | RealtimeProtocolError]], None],
+        *,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """Hand over events as they come, in order, until the end; those that came together, so.
 
-        A malformed one is returned as the error it is. Raises ``ConnClosed``. Where the transport
-        cannot tell what has come, each event comes alone.
+        A malformed one is handed over as the error it is. Events of types that are not in
+        ``only`` are not read any further: they come as ``UnknownEvent``. No task is woken for an
+        event where the transport can do that; then ``take`` runs in the middle of the socket's
+        work. It must not raise. Raises ``ConnClosed``.
         """
-        raw: list[str | bytes] = [await self._read_text()]
-        if self._take_unread is not None and not self._already_read:
-            raw += [data for _, data in self._take_unread()]
-        return [self._read_or_error(data) for data in raw]
 
-    async def _read_text(self) -> str | bytes:
-        try:
-            return await self.read_message_raw()
-        except UnsupportedMessageType:
-            return b""
+        def read(messages: Iterable[tuple[MessageType, str | bytes]]) -> None:
+            take([self._read_or_error(data, only) for _, data in messages])
 
-    def _read_or_error(self, data: str | bytes) -> ServerEvent | RealtimeProtocolError:
+        if self._already_read:
+            read((MessageType.TEXT, text) for text in self._already_read)
+            self._already_read.clear()
+        if self._closing:
+            raise ConnClosed(1000, by_us=True)
+        if self._listen is not None:
+            return await self._until(self._listen(read), "a read", None)
+        while True:
+            read([await self._until(self._transport.read_message(), "a read", None)])
+
+    def _read_or_error(
+        self, data: str | bytes, only: Collection[str] | None
+    ) -> ServerEvent | RealtimeProtocolError:
         if not isinstance(data, str):
             return UnsupportedMessageType("a binary frame: events come as text")
         try:
-            return unmarshal_server_event(data, self._options.dialect)
+            return unmarshal_server_event(data, self._options.dialect, only=only)
         except RealtimeProtocolError as error:
             return error
 

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+try:
+    from websockets.speedups import apply_mask  # in C, and some machines lack it
+except ImportError:
+    from websockets.utils import apply_mask
+
 _CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 _WHOLE_TEXT = 0x81
 _FINAL, _RESERVED, _OPCODE, _MASKED, _LENGTH = 0x80, 0x70, 0x0F, 0x80, 0x7F
@@ -51,7 +56,7 @@ class FrameReader:
             or self.fault is not None
         ):
             return None
-        return _unmasked(data[8:], data[4:8])
+        return apply_mask(data[8:], data[4:8])
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
         """Return the messages that are complete, with their opcode, up to a fault if there is one.
@@ -87,7 +92,7 @@ class FrameReader:
             end = at + 4 + length
             if size < end:
                 break
-            body = _unmasked(data[at + 4 : end], data[at : at + 4])
+            body = apply_mask(data[at + 4 : end], data[at : at + 4])
             if data[start] == _WHOLE_TEXT and not self._kind:
                 complete.append((TEXT, body))
             else:
@@ -125,12 +130,3 @@ def frame(opcode: int, body: bytes) -> bytes:
     if size < 65536:
         return bytes((_FINAL | opcode, 126, size >> 8, size & 0xFF)) + body
     return bytes((_FINAL | opcode, 127)) + size.to_bytes(8, "big") + body
-
-
-def _unmasked(body: bytes, key: bytes) -> bytes:
-    """Undo the mask: one operation on two large numbers is the quickest way without a library."""
-    size = len(body)
-    stream = (key * (size // 4 + 1))[:size]
-    return (int.from_bytes(body, "little") ^ int.from_bytes(stream, "little")).to_bytes(
-        size, "little"
-    )

@@ -6,7 +6,7 @@ a message; cancelling a write leaves open whether it was sent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Protocol, runtime_checkable
 
@@ -46,10 +46,13 @@ class WebSocketConn(Protocol):
 
 @runtime_checkable
 class QuickConn(Protocol):
-    """What a ``WebSocketConn`` may offer besides: sending and reading without a wait."""
+    """What a ``WebSocketConn`` may offer besides: sending and reading without a task's wait."""
 
-    def take_unread(self) -> list[tuple[MessageType, str | bytes]]:
-        """Return the messages that have come and were not read, in order; maybe none."""
+    async def listen(self, take: Callable[[list[tuple[MessageType, str | bytes]]], None]) -> None:
+        """Hand over messages as they are read, in order; those that came together, together.
+
+        ``take`` must not raise. Raises ``ConnClosed`` when there will be no more.
+        """
 
     def post(self, text: bytes) -> bool:
         """Send a text message at once; False, and nothing sent, if there is no room or no end."""

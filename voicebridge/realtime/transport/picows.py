@@ -35,6 +35,7 @@ FIRST_BUFFER_BYTES: Final = 4096
 MOST_UNREAD: Final = 512
 """Messages that wait to be read before the socket is left alone until there are none."""
 
+Take = Callable[[list[tuple[MessageType, str | bytes]]], None]
 _KINDS: Final = {WSMsgType.TEXT: MessageType.TEXT, WSMsgType.BINARY: MessageType.BINARY}
 
 
@@ -108,6 +109,7 @@ class PicowsConn(WSListener):
         self._kind = MessageType.TEXT
         self._numbers = count(1)
         self._pongs: dict[bytes, asyncio.Future[None]] = {}
+        self._take: Take | None = None
         self._held = self._ours = False
 
     # --- picows' side -------------------------------------------------------------------------
@@ -136,6 +138,8 @@ class PicowsConn(WSListener):
                 whole, self._parts = b"".join(self._parts), []
                 text = self._kind is MessageType.TEXT
                 self._arrived(self._kind, whole.decode() if text else whole)
+        if self._take is not None and self._unread and frame.last_in_buffer:
+            self._hand_over()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Take note of the end."""
@@ -182,11 +186,18 @@ class PicowsConn(WSListener):
             await self._changed.wait()
         return self._unread.popleft()
 
-    def take_unread(self) -> list[tuple[MessageType, str | bytes]]:
-        """Return the messages that have come and were not read."""
-        unread = list(self._unread)
-        self._unread.clear()
-        return unread
+    async def listen(self, take: Take) -> None:
+        """Hand over messages as they are read; see ``QuickConn``."""
+        self._take = take
+        try:
+            self._hand_over()
+            while self._ended is None:
+                self._changed.clear()
+                await self._changed.wait()
+            self._hand_over()
+        finally:
+            self._take = None
+        raise self._ended
 
     def post(self, text: bytes) -> bool:
         """Send a text message at once, if there is room."""
@@ -229,8 +240,19 @@ class PicowsConn(WSListener):
         except TimeoutError:
             transport.disconnect(graceful=False)
 
+    def _hand_over(self) -> None:
+        unread = list(self._unread)
+        self._unread.clear()
+        if self._held and self._transport is not None and self._ended is None:
+            self._held = False
+            self._transport.underlying_transport.resume_reading()
+        if unread and self._take is not None:
+            self._take(unread)
+
     def _arrived(self, kind: MessageType, data: str | bytes) -> None:
         self._unread.append((kind, data))
+        if self._take is not None:
+            return
         self._changed.set()
         if len(self._unread) >= MOST_UNREAD and not self._held and self._transport is not None:
             self._held = True
