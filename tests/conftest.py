@@ -62,7 +62,7 @@ def settings_for(
         environ["TWILIO_AUTH_TOKEN"] = auth_token
     settings = load_settings(ROOT / "config", environ)
     of_top = ("records", "public_url", "limits", "security", "outbound", "greetings", "api_token",
-              "twilio_auth_token_old", "twilio_account_sid")  # fmt: skip
+              "twilio_auth_token_old", "twilio_account_sid", "twilio_shared_key")  # fmt: skip
     top = {key: changes.pop(key) for key in of_top if key in changes}
     realtime = {key: changes.pop(key) for key in ("dialect", "connect_timeout_s") if key in changes}
     server = settings.server.model_copy(update={"port": 0, "shutdown_grace_s": 0, **changes})

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
@@ -23,6 +23,7 @@ from voicebridge.settings_front import Greetings, Limits, Outbound, Prices, Secu
 __all__ = [
     "FILE_NAME",
     "OPENAI_REALTIME_URL",
+    "TRANSPORT_VARIABLE",
     "Greetings",
     "Limits",
     "Log",
@@ -43,6 +44,7 @@ __all__ = [
 
 FILE_NAME = "voicebridge.yaml"
 OPENAI_REALTIME_URL = "wss://api.openai.com/v1/realtime"
+TRANSPORT_VARIABLE = "VOICEBRIDGE_REALTIME_TRANSPORT"
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 _SECRET_NAME = re.compile(
@@ -105,6 +107,9 @@ class Server(BaseModel):
     )
 
 
+Transport = Literal["auto", "websockets", "aiohttp", "picows"]
+
+
 class Realtime(BaseModel):
     """Say which realtime server answers, and in which dialect."""
 
@@ -124,6 +129,11 @@ class Realtime(BaseModel):
     )
     connect_timeout_s: float = Field(
         default=10, gt=0, le=120, description="How long dialling the model may take."
+    )
+    transport: Transport = Field(
+        default="auto",
+        description="The library that carries the websocket; auto is picows where it is "
+        "installed, else websockets.",
     )
 
 
@@ -201,6 +211,7 @@ class Settings(SettingsFile):
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_auth_token_old: SecretStr | None = None
+    twilio_shared_key: SecretStr | None = None
     api_token: SecretStr | None = None
     tool_secrets: dict[str, SecretStr] = Field(default_factory=dict)
     """What ``${env:NAME}`` stands for in the files of tools and personas, where it is set."""
@@ -211,6 +222,7 @@ class Settings(SettingsFile):
             self.openai_api_key,
             self.twilio_auth_token,
             self.twilio_auth_token_old,
+            self.twilio_shared_key,
             self.api_token,
             *self.tool_secrets.values(),
         )
@@ -230,7 +242,12 @@ def load_settings(config_dir: Path, environ: Mapping[str, str] | None = None) ->
     return Settings(
         server=written.server,
         public_url=public_url or written.public_url,
-        realtime=written.realtime.model_copy(update={"url": realtime_url or written.realtime.url}),
+        realtime=written.realtime.model_copy(
+            update={
+                "url": realtime_url or written.realtime.url,
+                "transport": environment.transport() or written.realtime.transport,
+            }
+        ),
         default_persona=written.default_persona,
         tools=written.tools,
         limits=written.limits,
@@ -244,6 +261,7 @@ def load_settings(config_dir: Path, environ: Mapping[str, str] | None = None) ->
         twilio_account_sid=environment.text("TWILIO_ACCOUNT_SID"),
         twilio_auth_token=environment.secret("TWILIO_AUTH_TOKEN"),
         twilio_auth_token_old=environment.secret("TWILIO_AUTH_TOKEN_OLD"),
+        twilio_shared_key=environment.secret("TWILIO_SHARED_KEY"),
         api_token=environment.secret("VOICEBRIDGE_API_TOKEN"),
         tool_secrets=tool_secrets(config_dir, environ),
     )
@@ -277,6 +295,13 @@ class _Environment:
             return check(value) if value else None
         except ValueError as error:
             raise ConfigError(str(error), key=name) from None
+
+    def transport(self) -> str | None:
+        """Return the name of a transport."""
+        value, known = self.text(TRANSPORT_VARIABLE), get_args(Transport)
+        if value is not None and value not in known:
+            raise ConfigError(f"expected one of {', '.join(known)}", key=TRANSPORT_VARIABLE)
+        return value
 
     def secret(self, name: str) -> SecretStr | None:
         """Return a secret; one with blanks or other signs inside would break an HTTP header."""

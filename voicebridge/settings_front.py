@@ -6,6 +6,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -28,6 +29,12 @@ def _network(written: str) -> str:
     return written
 
 
+def _account(written: str) -> str:
+    if not re.fullmatch(r"AC[0-9a-fA-F]{32}", written):
+        raise ValueError("expected an account such as AC followed by 32 hexadecimal digits")
+    return written
+
+
 class Security(BaseModel):
     """Say whom the bridge believes what came before it."""
 
@@ -37,6 +44,11 @@ class Security(BaseModel):
         default_factory=list,
         description="Addresses or networks of proxies whose X-Forwarded-For, -Proto and -Host are "
         "believed; nobody else's are.",
+    )
+    accounts: list[Annotated[str, AfterValidator(_account)]] = Field(
+        default_factory=list,
+        description="Accounts whose calls are taken besides that of TWILIO_ACCOUNT_SID, such as "
+        "sub-accounts. Where that is not set, calls of every account are taken that are signed.",
     )
 
 
@@ -87,8 +99,25 @@ class Limits(BaseModel):
     )
 
 
+def _sender(written: str) -> str:
+    if not re.fullmatch(r"\+[1-9][0-9]{6,14}|MG[0-9a-fA-F]{32}", written):
+        raise ValueError("expected a number such as +15550100002, or a messaging service (MG…)")
+    return written
+
+
+def _api_url(written: str) -> str:
+    """Check an address to which the account's key is sent: nobody may listen in on the way."""
+    parts = urlsplit(written)
+    local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if not (parts.scheme == "https" and parts.hostname) and not local:
+        raise ValueError("expected an address that starts with https://")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("expected an address without path, query and user name")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 class Outbound(BaseModel):
-    """Say whether and when the bridge may call people."""
+    """Say whether and when the bridge may call people and write to them."""
 
     model_config = _FROZEN
 
@@ -116,6 +145,23 @@ class Outbound(BaseModel):
         min_length=1,
         max_length=1000,
         description="Said after the beep of an answering machine; null hangs up without a word.",
+    )
+    sms_from: Annotated[str, AfterValidator(_sender)] | None = Field(
+        default=None,
+        description="Who sends what the tool send_sms writes: a number of yours, or a messaging "
+        "service (MG…).",
+    )
+    callbacks_file: Path | None = Field(
+        default=None,
+        description="Where the tool schedule_callback notes the calls that were promised; they "
+        "are placed when they are due, also after a restart.",
+    )
+    callbacks_per_number: int = Field(
+        default=2, ge=1, le=20, description="Callbacks at once that one number may have promised."
+    )
+    api_url: Annotated[str, AfterValidator(_api_url)] = Field(
+        default="https://api.twilio.com",
+        description="The carrier's REST API, such as https://api.dublin.ie1.twilio.com.",
     )
 
     @model_validator(mode="after")

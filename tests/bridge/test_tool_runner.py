@@ -5,10 +5,16 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+from structlog.testing import capture_logs
+
+from voicebridge.bridge import tool_runner
 from voicebridge.bridge.tool_runner import ToolRunner
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
+from voicebridge.errors import ToolFailed
 from voicebridge.tools.context import CallContext
+from voicebridge.tools.data import MAX_OUTPUT_BYTES
 from voicebridge.tools.tool import Tool, tool
 
 CONTEXT = CallContext("CA1", "+1", "+2", "p", hang_up=lambda reason: None)
@@ -125,3 +131,105 @@ async def test_a_tool_that_was_stopped_tells_nothing() -> None:
         runner.cancel("c1")
         runner.cancel("c1")
     assert fed == []
+
+
+async def until_nothing_is_left() -> None:
+    async with asyncio.timeout(5):
+        while tool_runner._stopped:
+            await asyncio.wait(tool_runner._stopped)
+
+
+async def stopped_in_mid_work(offered: Tool, begun: asyncio.Event) -> list[ev.Event]:
+    """What a tool feeds that is stopped when it has begun; returns when its call waits no more."""
+    fed: list[ev.Event] = []
+    runner = ToolRunner({offered.name: offered}, CONTEXT, fed.append)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        runner.start(do.RunTool("c1", offered.name, "{}"), group)
+        await begun.wait()
+        runner.cancel("c1")
+    return fed
+
+
+async def test_a_tool_that_ignores_its_stop_holds_up_nobody_and_is_taken_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tool_runner, "TIDY_UP_WITHIN_S", 0.01)
+    begun, stops = asyncio.Event(), 0
+
+    @tool
+    async def stubborn() -> None:
+        """Go on and on."""
+        nonlocal stops
+        begun.set()
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                stops += 1
+
+    with capture_logs() as told:
+        assert await stopped_in_mid_work(stubborn, begun) == []
+        assert tool_runner._stopped
+        await until_nothing_is_left()
+    assert stops == 1
+    assert [(line["event"], line["tool"]) for line in told] == [("tool_ignores_stop", "stubborn")]
+
+
+async def test_a_tool_that_is_stopped_may_tidy_up_after_its_call_and_asks_for_no_keys() -> None:
+    begun, let_go, tidied = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    @tool
+    async def tidy(context: CallContext) -> None:
+        """Tidy up."""
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await let_go.wait()
+            tidied.set()
+            await context.line.collect_keys(4)
+
+    assert await stopped_in_mid_work(tidy, begun) == []
+    let_go.set()
+    await until_nothing_is_left()
+    assert tidied.is_set()
+
+
+async def test_what_a_tool_brings_after_it_was_stopped_is_told_to_nobody() -> None:
+    begun = asyncio.Event()
+
+    @tool
+    async def late() -> str:
+        """Bring it anyway."""
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "late"
+
+    assert await stopped_in_mid_work(late, begun) == []
+    await until_nothing_is_left()
+
+
+async def test_words_of_a_failure_are_cleaned_and_cut_like_any_other_output() -> None:
+    @tool
+    async def wordy() -> None:
+        """Fail with a book."""
+        raise ToolFailed("\x1b[2J" + "long " * 10_000)
+
+    (done,) = await fed_by("wordy", {"wordy": wordy})
+    assert len(done.output.encode()) <= MAX_OUTPUT_BYTES
+    assert "\x1b" not in done.output
+    assert "cut here" in json.loads(done.output)["cut"]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, type("Own", (BaseException,), {})])
+async def test_what_would_end_the_process_ends_the_tool(kind: type[BaseException]) -> None:
+    @tool
+    async def ends() -> None:
+        """End it all."""
+        raise kind
+
+    (done,) = await fed_by("ends", {"ends": ends})
+    assert "ends" in json.loads(done.output)["error"]
+    assert not done.ok

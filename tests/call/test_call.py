@@ -1,84 +1,13 @@
 """One telephone call as a list of events in and commands out."""
 
-from typing import Any
-
 import pytest
+from call_driver import PHRASES, SECOND, Driver, audio_of, of
 
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
-from voicebridge.call.call import PATIENCE_S, STILL_THERE, TIME_IS_UP, Call, CallConfig
+from voicebridge.call.call import PATIENCE_S, TIME_IS_UP
 from voicebridge.call.reasons import EndReason
 from voicebridge.call.tool_calls import ToolManners, ToolRules
-
-SECOND = bytes(range(250)) * 32
-PHRASES = {"one_moment": b"\x01" * 1600, "trouble": b"\x02" * 1600}
-
-
-class Driver:
-    """Feeds a call and keeps what it commands; the clock moves only when told."""
-
-    def __init__(self, greeting: str | None = "Say hello.", **limits: Any) -> None:
-        self.call = Call(CallConfig(greeting=greeting, phrases=PHRASES, **limits))
-        self.now, self.at_ms = 100.0, 0
-        self.all: list[do.Command] = []
-
-    def feed(self, *events: ev.Event) -> list[do.Command]:
-        out = []
-        for event in events:
-            out += self.call.handle(event, self.now, self.at_ms)
-        self.all += out
-        return out
-
-    def wait(self, seconds: float) -> list[do.Command]:
-        """Let time pass, ringing at every deadline on the way."""
-        until, out = self.now + seconds, []
-        for _ in range(1000):
-            deadline = self.call.next_deadline()
-            if deadline is None or deadline > until:
-                break
-            self._to(max(deadline, self.now))
-            out += self.feed(ev.DeadlineReached())
-        self._to(until)
-        return out
-
-    def _to(self, now: float) -> None:
-        self.at_ms += round((now - self.now) * 1000)
-        self.now = now
-
-    def connect(self) -> list[do.Command]:
-        return self.feed(ev.StreamStarted(), ev.ModelReady())
-
-    def say(
-        self, words: str, response: str = "r1", item: str = "a1", audio: bytes = SECOND
-    ) -> None:
-        """Let the model speak a whole response."""
-        self.feed(
-            ev.ResponseCreated(response),
-            ev.TranscriptReceived(item, words),
-            ev.AudioReceived(response, item, 0, audio),
-            ev.AudioFinished(item),
-            ev.ResponseDone(response, "completed"),
-        )
-
-    def echo_all(self) -> list[do.Command]:
-        """Let the carrier play and echo all that was sent, in its own time."""
-        out: list[do.Command] = []
-        sent = [c for c in self.all if isinstance(c, do.SendAudio | do.SendMark)]
-        for command in sent:
-            if isinstance(command, do.SendAudio):
-                self._to(self.now + len(command.audio) / 8000)
-            else:
-                out += self.feed(ev.MarkEchoed(command.name))
-        return out
-
-
-def of(kind: type, commands: list[do.Command]) -> list[do.Command]:
-    return [command for command in commands if isinstance(command, kind)]
-
-
-def audio_of(commands: list[do.Command]) -> bytes:
-    """What the carrier was given to play."""
-    return b"".join(command.audio for command in commands if isinstance(command, do.SendAudio))
 
 
 def test_the_valve_opens_and_the_agent_greets_once_the_session_runs() -> None:
@@ -357,18 +286,6 @@ def test_an_agent_that_hangs_up_without_a_word_is_made_to_say_goodbye() -> None:
     assert of(do.HangUp, driver.echo_all())
 
 
-def test_a_silent_caller_is_asked_once_and_then_taken_leave_of() -> None:
-    driver = Driver(greeting=None, silence_s=10)
-    driver.connect()
-    (asked,) = of(do.CreateResponse, driver.wait(10.1))
-    assert asked.instructions == STILL_THERE
-    driver.say("Are you there?")
-    driver.echo_all()
-    out = driver.wait(10.1)
-    assert "goodbye" in of(do.CreateResponse, out)[0].instructions
-    assert of(do.HangUp, driver.wait(20)) == [do.HangUp(EndReason.SILENCE)]
-
-
 def test_a_call_ends_at_its_longest_duration_with_a_goodbye() -> None:
     driver = Driver(greeting=None, max_duration_s=5, silence_s=60)
     driver.connect()
@@ -438,6 +355,7 @@ def test_keys_are_told_to_the_model_after_a_pause() -> None:
     driver.feed(ev.DigitPressed("4"), ev.DigitPressed("2"))
     out = driver.wait(1.6)
     assert out == [
+        do.NoteKeys(1500, 2),
         do.SendUserText("(The caller pressed these keys: 42)"),
         do.CreateResponse("response-1", None),
     ]

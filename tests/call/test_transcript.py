@@ -3,7 +3,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicebridge.call.keys import MOST_KEYS, Keys
 from voicebridge.call.transcript import Words
 
 
@@ -57,22 +56,3 @@ def test_no_word_is_lost_or_said_twice(
     )
     heard, unheard = came.split(heard_ms, received_ms)
     assert heard.split() + unheard.split() == said[: len(audio)]
-
-
-def test_keys_are_told_in_one_piece_after_a_hash() -> None:
-    keys = Keys()
-    assert [keys.pressed(key, 1.0) for key in "42#"] == [None, None, "42#"]
-    assert keys.deadline is None
-
-
-def test_keys_are_told_after_a_pause() -> None:
-    keys = Keys()
-    keys.pressed("7", 1.0)
-    assert keys.deadline == 2.5
-    assert keys.take() == "7"
-
-
-def test_an_endless_entry_is_told_in_pieces() -> None:
-    keys = Keys()
-    told = [entry for _ in range(2 * MOST_KEYS) if (entry := keys.pressed("1", 1.0))]
-    assert told == ["1" * MOST_KEYS] * 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -104,20 +104,89 @@ def http_answer(status: str, body: str = "", *headers: str) -> bytes:
 
 @dataclass
 class TwilioRest:
-    """The two things that are asked of the carrier's REST API (Twilio, section 8)."""
+    """What is asked of the carrier's REST API (Twilio, section 8), and what its console changes."""
 
     numbers: list[dict[str, Any]] = field(default_factory=list)
+    account: dict[str, str] = field(default_factory=lambda: {"status": "active", "type": "Full"})
+    verified: list[str] = field(default_factory=list)
+    country_codes: list[str] = field(default_factory=lambda: ["+1"])
+    tokens: set[str] = field(default_factory=lambda: {TOKEN})
     ahead_s: float = 0.0
     status: int = 200
     url: str = ""
+    changed: int = 0
+    placed: list[dict[str, str]] = field(default_factory=list)
 
-    async def listed(self, request: web.Request) -> web.Response:
-        known = "Basic " + base64.b64encode(f"{SID}:{TOKEN}".encode()).decode()
-        if request.headers.get("Authorization") != known or request.match_info["sid"] != SID:
+    def routes(self) -> list[web.RouteDef]:
+        base = "/2010-04-01/Accounts/{sid}"
+        return [
+            web.head("/", self.hour),
+            web.get(base + ".json", self._answering(lambda: {"sid": SID, **self.account})),
+            web.get(
+                base + "/IncomingPhoneNumbers.json",
+                self._answering(lambda: {"incoming_phone_numbers": self.numbers, "page": 0}),
+            ),
+            web.post(base + "/IncomingPhoneNumbers/{number}.json", self.change_number),
+            web.get(base + "/OutgoingCallerIds.json", self.caller_ids),
+            web.post(base + "/Calls.json", self.place),
+            web.get(
+                "/v1/DialingPermissions/Countries",
+                self._answering(lambda: {"content": self.countries(), "meta": {}}),
+            ),
+        ]
+
+    def countries(self) -> list[dict[str, Any]]:
+        return [
+            {"iso_code": "XX", "country_codes": [code], "low_risk_numbers_enabled": True}
+            for code in self.country_codes
+        ]
+
+    def refused(self, request: web.Request) -> web.Response | None:
+        """Answer who is not the account's owner, or everybody while there is trouble."""
+        known = {
+            "Basic " + base64.b64encode(f"{SID}:{token}".encode()).decode() for token in self.tokens
+        }
+        named = request.match_info.get("sid", SID) == SID
+        if request.headers.get("Authorization") not in known or not named:
             return web.json_response({"code": 20003, "message": "Authenticate"}, status=401)
-        if self.status != 200:
-            return web.Response(status=self.status, text="trouble")
-        return web.json_response({"incoming_phone_numbers": self.numbers, "page": 0})
+        return None if self.status == 200 else web.Response(status=self.status, text="trouble")
+
+    def _answering(
+        self, told: Callable[[], Any]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return self.refused(request) or web.json_response(told())
+
+        return answer
+
+    async def caller_ids(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("PhoneNumber")
+        listed = [{"phone_number": each} for each in self.verified if wanted in (None, each)]
+        return self.refused(request) or web.json_response({"outgoing_caller_ids": listed})
+
+    async def change_number(self, request: web.Request) -> web.Response:
+        """Change a number's webhooks, as the console does."""
+        if refused := self.refused(request):
+            return refused
+        names = {
+            "VoiceUrl": "voice_url",
+            "VoiceMethod": "voice_method",
+            "VoiceFallbackUrl": "voice_fallback_url",
+            "StatusCallback": "status_callback",
+            "StatusCallbackMethod": "status_callback_method",
+        }
+        (number,) = [each for each in self.numbers if each["sid"] == request.match_info["number"]]
+        for name, value in (await request.post()).items():
+            number[names[name]] = str(value)
+        self.changed += 1
+        return web.json_response(number)
+
+    async def place(self, request: web.Request) -> web.Response:
+        """Place a call that nobody answers."""
+        if refused := self.refused(request):
+            return refused
+        self.placed.append({name: str(value) for name, value in (await request.post()).items()})
+        return web.json_response({"sid": f"CA{len(self.placed):032d}"}, status=201)
 
     async def hour(self, _request: web.Request) -> web.Response:
         told = datetime.now(UTC) + timedelta(seconds=self.ahead_s)
@@ -129,8 +198,7 @@ async def twilio_rest() -> AsyncIterator[TwilioRest]:
     """Serve the carrier's REST API on loopback."""
     rest = TwilioRest()
     app = web.Application()
-    app.router.add_get("/2010-04-01/Accounts/{sid}/IncomingPhoneNumbers.json", rest.listed)
-    app.router.add_head("/", rest.hour)
+    app.router.add_routes(rest.routes())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

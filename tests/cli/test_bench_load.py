@@ -72,7 +72,7 @@ def test_a_run_that_measures_something_else_is_void_and_counts_nowhere(
 def test_a_run_with_harm_is_not_whole_and_bears_no_more_calls(harm: str) -> None:
     run = replace(GOOD, **{harm: 160})
     assert not run.whole
-    assert not run.bearable(20.0)
+    assert run.unbearable(20.0)
     assert "in 1" in report({"voicebridge": [run]})
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -32,15 +34,17 @@ from doctor_world import (
 )
 from model_harness import INSTANT, ToneVoice, says
 
-from voicebridge.cli.doctor import Finding, Site, examine, run_doctor
+from voicebridge.cli.doctor import Finding, Site, examine, local, run_doctor
 from voicebridge.cli.doctor.examine import told
 from voicebridge.cli.doctor.local import file_limit, records
 from voicebridge.cli.main import main
 from voicebridge.personas.loader import PersonaBook
+from voicebridge.personas.persona import Fallback
+from voicebridge.personas.routing import Routing
 from voicebridge.rehearsal.faults import Faults
 from voicebridge.rehearsal.realtime_server import RealtimeServer
 from voicebridge.server.running import RunningBridge
-from voicebridge.settings import Records, Settings
+from voicebridge.settings import Greetings, Outbound, Records, Settings
 
 SHIPPED = Path(__file__).parents[2] / "config"
 NUMBER = "+15550100002"
@@ -90,7 +94,7 @@ async def world(
             )
             bridge = await start_bridge(model.url, public_url=front.url, **settings)
             front.bridge_port = int(bridge.url.rpartition(":")[2])
-            rest.numbers = [leads(NUMBER, front.url + "/twilio/voice")]
+            rest.numbers = [leads(NUMBER, front.url + "/twilio/voice", **beside(front.url))]
             site = Site(
                 settings=bridge.switchboard.settings.model_copy(
                     update={"twilio_account_sid": SID, "twilio_auth_token": SecretStr(TOKEN)}
@@ -100,13 +104,22 @@ async def world(
                 ),
                 trust=trust(),
                 twilio_api=rest.url,
+                twilio_voice_api=rest.url,
             )
             return World(front, bridge, rest, model, site)
 
         yield open_
 
 
-def leads(number: str, url: str, **more: str) -> dict[str, Any]:
+def beside(url: str) -> dict[str, str]:
+    return {
+        "voice_fallback_url": "https://handler.twilio.com/twiml/EH1",
+        "status_callback": url + "/twilio/status",
+        "status_callback_method": "POST",
+    }
+
+
+def leads(number: str, url: str, **more: Any) -> dict[str, Any]:
     return {"phone_number": number, "voice_url": url, "voice_method": "POST", **more}
 
 
@@ -115,12 +128,13 @@ async def test_where_all_is_well_everything_is_said_to_be(world: OpenWorld) -> N
     await here.examine()
     assert [(each.what, each.mark) for each in here.found] == [
         (what, "well")
-        for what in ("environment", "records", "file limit", "public URL", "TLS", "websocket",
-                     "signature", "clock", "number", "model")
+        for what in ("environment", "records", "file limit", "clock", "model", "public URL", "TLS",
+                     "websocket", "signature", "account", "number", "fallback", "status")
     ]  # fmt: skip
     assert [each.remedy for each in here.found if each.remedy] == []
     assert len(here.bridge.switchboard.calls) == 0
     assert len(here.model.sessions) == 1
+    assert here.rest.changed == 0
 
 
 async def test_a_proxy_that_keeps_health_to_itself_is_reached_all_the_same(
@@ -183,10 +197,63 @@ async def test_another_token_is_told_and_a_refusal_by_the_bridge_counts_as_reach
     assert (mark, note) == ("wrong", "the bridge refuses a request signed with the token")
     assert "another TWILIO_AUTH_TOKEN" in remedy
     assert (await here.finding("websocket"))[0] == "well"
-    mark, note, remedy = await here.finding("number")
+    mark, note, remedy = await here.finding("account")
     assert (mark, note) == ("wrong", "Twilio refuses account and token with 401")
     assert "must be of one account" in remedy
+    assert (await here.finding("number"))[:2] == ("skipped", "see account")
     assert not any("another-token" in f"{each}" for each in here.found)
+
+
+async def test_while_a_token_is_replaced_the_bridge_must_accept_the_old_one_too(
+    world: OpenWorld,
+) -> None:
+    here = await world()
+    old = SecretStr("the-token-before")
+    here.settings(twilio_auth_token_old=old)
+    mark, note, remedy = await here.finding("signature")
+    assert (mark, "signed with the old token" in note) == ("wrong", True)
+    assert "restart it with TWILIO_AUTH_TOKEN_OLD" in remedy
+    there = await world(twilio_auth_token_old=old)
+    mark, note, remedy = await there.finding("signature")
+    assert (mark, "those signed with the old one" in note) == ("doubtful", True)
+    assert "without TWILIO_AUTH_TOKEN_OLD" in remedy
+
+
+async def test_a_websocket_that_opens_and_leads_nowhere_is_found_out(world: OpenWorld) -> None:
+    here = await world()
+    here.front.spoil = lambda request: b"" if request[:1] == b"\x89" else request
+    here.site = replace(here.site, deadline_s=0.5)
+    mark, note, remedy = await here.finding("websocket")
+    assert (mark, note) == ("wrong", "it opens, but nothing comes back through it")
+    assert "pass websockets on" in remedy
+
+
+async def test_a_bridge_whose_lines_are_busy_is_not_taken_for_one_that_is_down(
+    world: OpenWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = await world()
+    monkeypatch.setattr(here.bridge.switchboard, "_draining", True)
+    mark, note, _ = await here.finding("websocket")
+    assert (mark, note) == ("doubtful", "the bridge is reached; all its lines are busy now")
+
+
+async def test_what_a_server_repeats_of_a_secret_is_not_shown(
+    world: OpenWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = await world()
+    settings = here.site.settings
+
+    async def parrot(_site: Site, *, offline: bool) -> list[Finding]:
+        keys = " and ".join(settings.secret_values())
+        return [Finding("model", "wrong", f"HTTP 401: no such key: {keys}", "see")]
+
+    command = sys.modules[examine.__module__]
+    monkeypatch.setattr(command, "load_settings", lambda *_: settings)
+    monkeypatch.setattr(command, "examine", parrot)
+    out = io.StringIO()
+    assert await asyncio.to_thread(run_doctor, SHIPPED, out, offline=False) == 1
+    assert "no such key: *** and ***" in out.getvalue()
+    assert len(settings.secret_values()) == 2
 
 
 async def test_a_bridge_that_checks_nothing_is_told(world: OpenWorld) -> None:
@@ -245,9 +312,10 @@ async def test_an_address_where_nobody_is_is_told(world: OpenWorld, unused_tcp_p
     here = await world()
     here.settings(public_url=f"https://localhost:{unused_tcp_port}")
     mark, note, remedy = await here.finding("public URL")
-    assert (mark, "cannot be reached" in note) == ("wrong", True)
+    assert (mark, note) == ("wrong", f"nothing listens at localhost:{unused_tcp_port}")
     assert "open the port" in remedy
-    assert (await here.finding("TLS"))[0] == "skipped"
+    for what in ("TLS", "websocket", "signature"):
+        assert (await here.finding(what))[:2] == ("skipped", "see public URL")
 
 
 async def test_a_name_that_is_unknown_is_told(world: OpenWorld) -> None:
@@ -271,7 +339,12 @@ async def test_an_address_that_never_answers_is_given_up(world: OpenWorld) -> No
     ("numbers", "note", "remedy"),
     [
         ([], f"{NUMBER} is not a number of this account", "front-desk.yaml"),
-        ([leads(NUMBER, "https://old.example.com/voice")], "leads to https://old", "POST https://"),
+        (
+            [leads(NUMBER, "https://u:p@old.example.com/voice?key=1")],
+            "leads to https://old.example.com/voice",
+            "POST https://",
+        ),
+        ([leads(NUMBER, "OURS", capabilities={"voice": False})], "takes no calls", "buy one"),
         ([leads(NUMBER, "")], "leads to nowhere", "set its voice webhook"),
         ([leads(NUMBER, "OURS", voice_method="GET")], "asks by GET", "POST https://localhost"),
         ([leads(NUMBER, "OURS", trunk_sid="TK1")], "led by a SIP trunk", "take it from there"),
@@ -289,6 +362,7 @@ async def test_a_number_that_leads_elsewhere_is_told(
     mark, said, what_to_do = await here.finding("number")
     assert mark == "wrong"
     assert note in said
+    assert not {"u:p", "key=1"} & set(re.split(r"[/@?]", said))
     assert remedy in what_to_do
 
 
@@ -301,8 +375,94 @@ async def test_where_no_persona_lists_a_number_one_of_the_account_must_lead_here
     assert (await here.finding("number"))[1] == f"{NUMBER} leads here"
     here.rest.numbers = [leads("+15550100009", "https://old.example.com")]
     mark, note, remedy = await here.finding("number")
-    assert (mark, note) == ("wrong", "none of the account's 1 numbers leads here")
+    assert (mark, note) == ("wrong", "none of the account's 1 leads here")
     assert "in Twilio's console" in remedy
+    here.rest.numbers = []
+    assert (await here.finding("number"))[:2] == ("wrong", "the account has none")
+
+
+async def test_a_number_that_a_rule_routes_is_looked_at_too(world: OpenWorld) -> None:
+    here = await world()
+    rules = Routing.model_validate({"rules": [
+        {"called": ["+15550100003", "+1555*"], "persona": "front-desk"}]})  # fmt: skip
+    book = PersonaBook({"front-desk": here.site.personas.default}, "front-desk", routing=rules)
+    here.site = replace(here.site, personas=book)
+    mark, note, remedy = await here.finding("number")
+    assert (mark, note) == ("wrong", "+15550100003 is not a number of this account")
+    assert "routing.yaml" in remedy
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "note", "remedy"),
+    [
+        ({"voice_fallback_url": ""}, "fallback", f"callers of {NUMBER} hear an error",
+         "voicebridge twiml fallback"),
+        ({"voice_fallback_url": "OURS/twilio/voice"}, "fallback", "on the bridge itself",
+         "TwiML Bin"),
+        ({"status_callback": None}, "status", f"how calls to {NUMBER} went", "/twilio/status"),
+        ({"status_callback_method": "GET"}, "status", f"how calls to {NUMBER} went", "POST"),
+    ],
+)  # fmt: skip
+async def test_what_a_number_does_besides_is_doubtful_if_it_does_not_help(
+    world: OpenWorld, changes: dict[str, Any], what: str, note: str, remedy: str
+) -> None:
+    here = await world()
+    for name, value in changes.items():
+        here.rest.numbers[0][name] = value and value.replace("OURS", here.front.url)
+    mark, said, what_to_do = await here.finding(what)
+    assert mark == "doubtful"
+    assert note in said
+    assert remedy in what_to_do
+    assert (await here.finding("number"))[0] == "well"
+
+
+@pytest.mark.parametrize(
+    ("account", "mark", "note"),
+    [
+        ({"type": "Trial"}, "doubtful", "verified numbers only"),
+        ({"status": "suspended"}, "wrong", "it is suspended"),
+    ],
+)
+async def test_an_account_that_is_not_a_full_one_is_told(
+    world: OpenWorld, account: dict[str, str], mark: str, note: str
+) -> None:
+    here = await world()
+    here.rest.account |= account
+    found, said, remedy = await here.finding("account")
+    assert (found, note in said) == (mark, True)
+    assert "console" in remedy
+    assert (await here.finding("number"))[0] == ("well" if mark == "doubtful" else "skipped")
+
+
+async def test_people_whom_the_account_may_not_call_are_told(world: OpenWorld) -> None:
+    here = await world()
+    desk = here.site.personas.default.model_copy(
+        update={"destinations": {"the lab": "+493012345678"},
+                "fallback": Fallback(number="+15550100055")}
+    )  # fmt: skip
+    here.site = replace(here.site, personas=PersonaBook({"desk": desk}, "desk"))
+    mark, note, remedy = await here.finding("destinations")
+    assert (mark, note) == ("wrong", "the account may not call +493012345678 of desk.yaml")
+    assert "Geo permissions" in remedy
+    here.rest.country_codes = ["+49", "+1"]
+    assert (await here.finding("destinations"))[:2] == ("well", "calls may go to +1, +49")
+
+
+async def test_where_calls_are_placed_the_number_they_show_must_be_ours_or_verified(
+    world: OpenWorld, tmp_path: Path
+) -> None:
+    here = await world()
+    wanted = Outbound(enabled=True, caller_id="+15550100088", opt_out_file=tmp_path / "opt-out.txt")
+    here.settings(outbound=wanted)
+    mark, note, remedy = await here.finding("caller id")
+    assert (mark, "neither a number of the account nor verified" in note) == ("wrong", True)
+    assert "outbound.caller_id" in remedy
+    assert (await here.finding("environment"))[1].startswith("VOICEBRIDGE_API_TOKEN is not set")
+    assert (await here.finding("destinations"))[0] == "well"
+    here.rest.verified = ["+15550100088"]
+    assert (await here.finding("caller id"))[:2] == ("well", "+15550100088 is verified")
+    here.settings(outbound=wanted.model_copy(update={"caller_id": NUMBER}))
+    assert (await here.finding("caller id"))[1] == f"{NUMBER} is a number of the account"
 
 
 async def test_a_webhook_with_parameters_leads_here_too(world: OpenWorld) -> None:
@@ -314,12 +474,13 @@ async def test_a_webhook_with_parameters_leads_here_too(world: OpenWorld) -> Non
 async def test_a_carrier_in_trouble_is_told(world: OpenWorld) -> None:
     here = await world()
     here.rest.status = 503
-    assert (await here.finding("number"))[1] == "Twilio answers 503"
+    assert (await here.finding("account"))[:2] == ("wrong", "Twilio answers 503")
     here.site = replace(here.site, twilio_api="http://twilio.invalid")
-    for what in ("number", "clock"):
-        mark, note, remedy = await here.finding(what)
-        assert (mark, note) == ("wrong", "the name twilio.invalid is not known here")
-        assert "outgoing connections" in remedy
+    mark, note, remedy = await here.finding("account")
+    assert (mark, note) == ("wrong", "the name twilio.invalid is not known here")
+    assert "outgoing connections" in remedy
+    assert (await here.finding("clock"))[:2] == ("skipped", note)
+    assert (await here.finding("number"))[:2] == ("skipped", "see account")
 
 
 @pytest.mark.parametrize(
@@ -366,6 +527,7 @@ async def test_what_is_not_set_is_told_first_and_the_rest_is_skipped(world: Open
     assert (mark, note.split()[0]) == ("wrong", "VOICEBRIDGE_PUBLIC_URL")
     assert "https://" in remedy
     skipped = {each.what for each in here.found if each.mark == "skipped"}
+    assert [each.mark for each in here.found if each.what == "account"] == ["well"]
     assert skipped == {"public URL", "TLS", "websocket", "signature", "number"}
 
 
@@ -382,6 +544,24 @@ def test_a_full_disk_and_a_folder_that_cannot_be_written_are_told(
     (tmp_path / "new").write_text("a file, no folder")
     found = records(settings)
     assert (found.mark, "cannot be written to" in found.note) == ("wrong", True)
+
+
+def test_other_folders_that_cannot_be_written_to_are_told_and_else_not_mentioned(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("a file, no folder")
+    shut = Settings(
+        config_dir=tmp_path,
+        greetings=Greetings(directory=tmp_path / "file"),
+        outbound=Outbound(opt_out_file=tmp_path / "file" / "opt-out.txt"),
+    )
+    told = [each for each in local.examined(shut) if each.what == "folders"]
+    assert [(each.mark, each.remedy.rpartition(" ")[2]) for each in told] == [
+        ("wrong", "greetings.directory"),
+        ("wrong", "outbound.opt_out_file"),
+    ]
+    open_ = Settings(config_dir=tmp_path, greetings=Greetings(directory=tmp_path / "new"))
+    assert [each for each in local.examined(open_) if each.what == "folders"] == []
 
 
 def test_a_limit_of_files_below_what_the_calls_need_is_told(
@@ -445,8 +625,10 @@ def test_the_findings_are_aligned_with_their_remedies_below() -> None:
 def test_the_command_exits_with_one_where_something_is_wrong(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("TWILIO_AUTH_TOKEN", raising=False)
+    for name in ("TWILIO_AUTH_TOKEN", "VOICEBRIDGE_PUBLIC_URL"):
+        monkeypatch.delenv(name, raising=False)
     assert main(["doctor", "--offline", "--config", str(SHIPPED)]) == 1
     printed = capsys.readouterr().out
     assert "TWILIO_AUTH_TOKEN is not set" in printed
-    assert "1 to put right." in printed
+    assert "VOICEBRIDGE_PUBLIC_URL is not set" in printed
+    assert "2 to put right." in printed

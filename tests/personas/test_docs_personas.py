@@ -64,7 +64,7 @@ def test_the_words_know_of_the_call(config: Path) -> None:
     said = desk.rendered(PersonaContext(caller="+15550100001", called="+1", now=morning))
     assert said.instructions == (
         "You are the receptionist of the practice. It is Sunday, 22 November 2026, 10:05.\n"
-        "The caller rings from +15550100001.\nWe are at 12 Quay Street, opposite the ferry.\n"
+        "The caller rings from [caller.number].\nWe are at 12 Quay Street, opposite the ferry.\n"
     )
     assert said.greeting is not None
     assert said.greeting.say == "Good morning, Harbour Dental."

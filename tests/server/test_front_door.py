@@ -104,9 +104,12 @@ async def test_healthz_tells_that_the_process_is_alive_and_how_many_calls_go_on(
 ) -> None:
     office = await open_office(max_calls=1)
     alive = {"status": "ok", "version": __version__}
-    assert await get(office.bridge.url + "/healthz") == (200, {**alive, "calls": 0})
+    assert await get(office.bridge.url + "/healthz") == (200, {**alive, "refused": 0, "calls": 0})
     async with office.call() as line:
-        assert await get(office.bridge.url + "/healthz") == (200, {**alive, "calls": 1})
+        assert await get(office.bridge.url + "/healthz") == (
+            200,
+            {**alive, "refused": 0, "calls": 1},
+        )
         await office.ends_well(line)
     await is_ready_again(office)
     assert await get(office.bridge.url + "/readyz") == (

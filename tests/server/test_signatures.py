@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import pytest
-from multidict import MultiDict
+from multidict import CIMultiDict, MultiDict
 from server_office import AUTH_TOKEN, WITHIN_S, Office, post
 from twilio.request_validator import RequestValidator
 from yarl import URL
@@ -18,6 +18,8 @@ OpenOffice = Callable[..., Awaitable[Office]]
 Form = tuple[tuple[str, str], ...]
 
 JUDGE = RequestValidator(AUTH_TOKEN)
+SETTINGS_HEADER = "X-Twilio-Webhooks-Signature-Settings"
+A_SIGNATURE = "A" * 27 + "="
 VOICE, MEDIA = "/twilio/voice", "/twilio/media"
 PUBLIC = "https://bridge.example.com"
 CALL: Form = (("CallSid", "CA1"), ("From", "+15550100001"), ("To", "+15550100002"))
@@ -275,21 +277,28 @@ RAW = {
     "a host that is no host": (VOICE, b"CallSid=CA1", {"Host": "x:notaport"}, 403),
     "a host with half a bracket": (VOICE, b"CallSid=CA1", {"Host": "[::1"}, 403),
     "JSON": (VOICE, b'{"CallSid":"CA1"}', {"Content-Type": "application/json"}, 403),
+    "a form of parts": (
+        VOICE,
+        b'--x\r\nContent-Disposition: form-data; name="CallSid"\r\n\r\nCA1\r\n--x--\r\n',
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        403,
+    ),
     "a form of parts without a boundary": (
         VOICE,
         b"CallSid=CA1",
         {"Content-Type": "multipart/form-data"},
-        400,
+        403,
     ),
-    "a form of parts that begins nowhere": (
+    "an algorithm that is none": (
         VOICE,
         b"CallSid=CA1",
-        {"Content-Type": "multipart/form-data; boundary=x"},
-        400,
+        {SETTINGS_HEADER: "key=webhooks_sharedkey_1,algorithm=NONE"},
+        403,
     ),
+    "a signature twice": (VOICE, b"CallSid=CA1", {"x-twilio-signature": A_SIGNATURE}, 403),
     "nothing": (VOICE, b"", {}, 403),
 }
-"""Bodies and headers that no carrier sends, and the status that they get."""
+"""Bodies and headers that no carrier sends, with what could be a signature; the status they get."""
 
 
 @pytest.mark.parametrize("name", RAW)
@@ -298,7 +307,8 @@ async def test_a_request_that_makes_no_sense_is_refused_without_a_stumble(
 ) -> None:
     path, body, headers, expected = RAW[name]
     office = await open_office()
-    status, _ = await post(office.bridge.url + path, body, headers)
+    signed = [("X-Twilio-Signature", A_SIGNATURE), *headers.items()]
+    status, _ = await post(office.bridge.url + path, body, CIMultiDict(signed))
     assert status == expected
 
 
@@ -311,7 +321,7 @@ async def test_a_path_that_is_not_unicode_is_refused_without_a_stumble(
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(
             b"POST /twilio/voice?x=\xff\xfe HTTP/1.1\r\nHost: bridge\r\nConnection: close\r\n"
-            b"X-Twilio-Signature: AAAA\r\nContent-Length: 0\r\n\r\n"
+            b"X-Twilio-Signature: " + A_SIGNATURE.encode() + b"\r\nContent-Length: 0\r\n\r\n"
         )
         status = (await reader.readline()).split()[1]
         writer.close()

@@ -14,7 +14,8 @@ from server_office import AUTH_TOKEN, WITHIN_S, Office, get
 
 from voicebridge.rehearsal.raw_stream import RawStream
 from voicebridge.rehearsal.signing import signature_header
-from voicebridge.server.door import BURST, MOST_HEAD_BYTES, Networks, Porch
+from voicebridge.server.door import BURST, MOST_HEAD_BYTES, TURNED_AWAY, Networks, Porch
+from voicebridge.server.refusals import Refusals
 from voicebridge.settings import Limits, Security
 
 OpenOffice = Callable[..., Awaitable[Office]]
@@ -59,7 +60,7 @@ async def crowd(office: Office, size: int) -> None:
 async def test_two_hundred_strangers_do_not_hurt_a_call_and_are_gone_soon(
     open_office: OpenOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voicebridge.server.door.HEAD_WITHIN_S", 0.5)
+    monkeypatch.setattr("voicebridge.server.door.KNOWN_WITHIN_S", 0.5)
     await crowd(await open_office(*["Yes."] * 30), 200)
 
 
@@ -90,14 +91,15 @@ async def test_a_head_in_pieces_is_read_like_any_other(open_office: OpenOffice) 
 
 
 def test_one_address_waits_in_few_places_and_a_proxy_in_many() -> None:
-    porch = Porch(100, 2, Networks(["10.0.0.0/8"]))
+    refusals = Refusals()
+    porch = Porch(100, 2, Networks(["10.0.0.0/8"]), refusals)
     sent_away: list[int] = []
     assert [porch.enter(n, "192.0.2.1", lambda: None) for n in range(3)] == [True, True, False]
     assert all(porch.enter(n, "10.1.2.3", lambda: None) for n in range(3, 30))
     porch.leave(0)
     assert porch.enter(0, "192.0.2.1", lambda: sent_away.append(0))
     porch.leave("nobody")
-    assert (len(porch), porch.turned_away, sent_away) == (29, 1, [])
+    assert (len(porch), sent_away, refusals.counted) == (29, [], {TURNED_AWAY: 1})
 
 
 def test_who_has_waited_long_makes_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,9 +148,8 @@ async def test_streams_before_their_start_are_counted_by_the_address_behind_the_
     async with AsyncExitStack() as stack:
         for _ in range(2):
             await stack.enter_async_context(await forwarded(office, "198.51.100.9, 192.0.2.1"))
-        third = await stack.enter_async_context(await forwarded(office, "192.0.2.1"))
-        assert await third.read() is None
-        assert third.close_code == 1008
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
+            await (await forwarded(office, "192.0.2.1")).connect()
         other = await stack.enter_async_context(await forwarded(office, "192.0.2.2"))
         token, _ = await office.answer(other.writer.call_sid)
         await other.begin(token=token)

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from voicebridge.bridge.carrier_leg import MOST_FAULTS, CarrierLeg
-from voicebridge.bridge.corridor import IDLE_TICK_S, Corridor
+from voicebridge.bridge.corridor import Corridor
 from voicebridge.bridge.hands import Hands
 from voicebridge.bridge.model_leg import Meaning, ModelLeg
 from voicebridge.bridge.outbox import Outbox, OutboxFull
 from voicebridge.bridge.tool_runner import ToolRunner
+from voicebridge.bridge.watch import CarrierWatch
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
 from voicebridge.call.call import Call
@@ -31,9 +32,6 @@ log = structlog.get_logger(__name__)
 
 MOST_LATE = 1000
 """Events that may wait from timers and commands."""
-
-LOST_AFTER_S = 10.0
-"""A carrier sends a frame every 20 ms; without any for this long the call is gone."""
 
 CLOSE_WITHIN_S = 5.0
 
@@ -56,7 +54,8 @@ class CallRunner:
         self._fault: Exception | None = None
         self._more_to_feed = False
         self._late: Outbox[ev.Event] = Outbox(MOST_LATE)
-        self._corridor = Corridor(call.floor.ear)
+        self._corridor = Corridor(call.floor.ear, self._model_full)
+        self._watch = CarrierWatch(self._corridor, self._carrier_lost)
         self.hands = Hands(carrier, self._corridor, tools(self), record)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -79,10 +78,10 @@ class CallRunner:
                         self._read_carrier(),
                         self._write_carrier(),
                         self._talk_to_model(),
-                        self._watch_carrier(),
                         self._feed_late(),
                     )
                 ]
+                self._watch.start()
                 self.feed(ev.StreamStarted())
                 await self._over.wait()
                 self._own_up()
@@ -93,6 +92,7 @@ class CallRunner:
             log.exception("call_fault", faults=[repr(fault) for fault in faults.exceptions])
             self.record.note(do.NoteProblem(self._carrier.clock_ms, "a fault of the bridge"))
         finally:
+            self._watch.stop()
             if self._timer:
                 self._timer.cancel()
             await self._close_legs()
@@ -131,17 +131,14 @@ class CallRunner:
 
     async def _read_carrier(self) -> None:
         try:
-            await self._carrier.read(self._hear, self._take, self._crowd)
+            await self._carrier.read(self._corridor.hear, self._take, self._crowd)
         except CarrierProtocolError as error:
             self.feed(ev.StreamEnded(EndReason.CARRIER_FAULT, str(error)))
         else:
             self.feed(ev.StreamEnded(EndReason.CARRIER_LOST, "the stream broke off without a stop"))
 
-    def _hear(self, payload: str, timestamp_ms: int) -> None:
-        try:
-            self._corridor.hear(payload, timestamp_ms)
-        except OutboxFull as error:
-            self._model_full(error)
+    def _carrier_lost(self, why: str) -> None:
+        self._late.put(ev.StreamEnded(EndReason.CARRIER_LOST, why))
 
     def _model_full(self, error: OutboxFull) -> None:
         self._late.put(ev.ModelLost(EndReason.MODEL_LOST, f"the model stopped reading: {error}"))
@@ -184,17 +181,6 @@ class CallRunner:
             await self._carrier.write()
         except CarrierError as error:
             self.feed(ev.StreamEnded(EndReason.CARRIER_LOST, str(error)))
-
-    async def _watch_carrier(self) -> None:
-        """Fill gaps of the carrier with silence, and give it up when it sends nothing at all."""
-        frames, last_frame_at, due = 0, self._loop.time(), self._loop.time()
-        while self._loop.time() - last_frame_at < LOST_AFTER_S:
-            due += IDLE_TICK_S
-            await asyncio.sleep(due - self._loop.time())
-            self._corridor.tick(self._loop.time() - due)
-            if frames != self._carrier.frames:
-                frames, last_frame_at = self._carrier.frames, self._loop.time()
-        self.feed(ev.StreamEnded(EndReason.CARRIER_LOST, f"no audio for {LOST_AFTER_S:g} s"))
 
     # --- the model ----------------------------------------------------------------------------
 

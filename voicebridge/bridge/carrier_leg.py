@@ -36,6 +36,18 @@ class Dialect(Protocol):
 class CarrierLeg:
     """One media stream after its start."""
 
+    __slots__ = (
+        "_dialect",
+        "_outbox",
+        "_post",
+        "_socket",
+        "_written",
+        "clock_ms",
+        "faults",
+        "frames",
+        "started",
+    )
+
     def __init__(self, socket: TextSocket, dialect: Dialect | ModuleType, started: Started) -> None:
         self.started = started
         self.clock_ms = 0

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import base64
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from voicebridge.audio.format import BYTES_PER_MS, FRAME_MS, ms_to_bytes, silence
+from voicebridge.bridge.outbox import OutboxFull
 from voicebridge.call.echo import Ear
 
 MOST_HELD = 500
@@ -40,23 +42,44 @@ class Model(Protocol):
 
 
 class Corridor:
-    """Carries the caller's frames, base64 as they came, to the model."""
+    """Carries the caller's frames, base64 as they came, to the model.
 
-    def __init__(self, ear: Ear | None = None) -> None:
+    ``full`` hears of a model that reads no more; ``ear`` hears the frames that come.
+    """
+
+    __slots__ = (
+        "_ear",
+        "_frames_at_tick",
+        "_full",
+        "_held",
+        "_idle_ticks",
+        "_model",
+        "_next_ms",
+        "filled_ms",
+        "frames",
+        "muted",
+    )
+
+    def __init__(
+        self, ear: Ear | None = None, full: Callable[[OutboxFull], None] | None = None
+    ) -> None:
+        self.frames = 0
+        """How many frames have come."""
         self.filled_ms = 0
         """How much silence stands in place of frames that did not come."""
         self.muted = False
         """Whether the model hears silence in place of the caller, in step with the clock."""
-        self._ear = ear
+        self._ear, self._full = ear, full
         self._model: Model | None = None
         self._held: deque[str] | None = deque(maxlen=MOST_HELD)
         self._next_ms = -1
-        self._frames = self._frames_at_tick = self._idle_ticks = 0
+        self._frames_at_tick = self._idle_ticks = 0
 
     def hear(self, payload: str, timestamp_ms: int) -> None:
         """Take one frame, stamped by the carrier's clock."""
-        duration_ms = _duration_ms(payload)
-        self._frames += 1
+        usual = len(payload) == _FRAME_PAYLOAD_CHARS
+        duration_ms = FRAME_MS if usual else _duration_ms(payload)
+        self.frames += 1
         if self._ear is not None:
             self._ear.hear(payload)
         if timestamp_ms != self._next_ms and self._off_beat(payload, timestamp_ms):
@@ -69,7 +92,7 @@ class Corridor:
         self._model = model
         held, self._held = self._held or (), None
         for payload in held:
-            model.append(payload)
+            self._pass_on(payload)
 
     def close(self) -> None:
         """Close the valve for good: from now on the model hears nothing."""
@@ -80,8 +103,8 @@ class Corridor:
 
         ``late_s`` is how late the tick comes: if it is, frames may just not have been read.
         """
-        if self._frames != self._frames_at_tick or not self._frames or late_s >= LATE_TICK_S:
-            self._idle_ticks, self._frames_at_tick = 0, self._frames
+        if self.frames != self._frames_at_tick or not self.frames or late_s >= LATE_TICK_S:
+            self._idle_ticks, self._frames_at_tick = 0, self.frames
             return
         self._idle_ticks += 1
         if self._idle_ticks >= IDLE_TICKS:
@@ -115,7 +138,12 @@ class Corridor:
 
     def _pass_on(self, payload: str) -> None:
         if self._model is not None:
-            self._model.append(payload)
+            try:
+                self._model.append(payload)
+            except OutboxFull as error:
+                if self._full is None:
+                    raise
+                self._full(error)
         elif self._held is not None:
             self._held.append(payload)
 
@@ -128,7 +156,5 @@ _SILENT_PAYLOAD = _silence(FRAME_MS)
 
 
 def _duration_ms(payload: str) -> int:
-    if len(payload) == _FRAME_PAYLOAD_CHARS:
-        return FRAME_MS
     size_bytes = len(payload) * 3 // 4 - payload.count("=", -2)
     return size_bytes // BYTES_PER_MS

@@ -32,6 +32,8 @@ from voicebridge.realtime import (
     FunctionCallOutput,
     InputAudioBufferSpeechStartedEvent,
     InputAudioBufferSpeechStoppedEvent,
+    McpApprovalRequest,
+    McpApprovalResponse,
     Response,
     ResponseCancelEvent,
     ResponseCreatedEvent,
@@ -75,7 +77,9 @@ ModelCommand = (
     | do.CancelResponse
     | do.TruncateItem
     | do.DeleteItem
+    | do.SendToolCall
     | do.SendToolOutput
+    | do.AnswerApproval
     | do.SendUserText
     | do.SendSystemText
     | do.SendAgentText
@@ -88,8 +92,10 @@ Meaning = ev.Event | RealtimeProtocolError
 class ModelLeg:
     """One realtime session that runs with the settings asked for."""
 
+    __slots__ = ("_conn", "_outbox", "_post_audio", "_together", "appended", "on_usage")
+
     def __init__(self, conn: Conn) -> None:
-        self._conn = conn
+        self._conn, self._post_audio = conn, conn.post_audio
         self._outbox: Outbox[str | ClientEvent] = Outbox(MOST_WAITING)
         # Until the writer runs all waits: what was kept while we dialled goes out as one append.
         self._outbox.idle = False
@@ -159,7 +165,7 @@ class ModelLeg:
         self.appended += 1
         if self._together is not None:
             self._together.append(payload)
-        elif not (self._outbox.idle and self._conn.post_audio(payload)):
+        elif not (self._outbox.idle and self._post_audio(payload)):
             self._outbox.put(payload)
 
     def crowd(self, several: bool) -> None:
@@ -170,12 +176,17 @@ class ModelLeg:
         payloads, self._together = self._together, [] if several else None
         if payloads:
             whole = _merged(payloads)
-            if not (self._outbox.idle and self._conn.post_audio(whole)):
+            if not (self._outbox.idle and self._post_audio(whole)):
                 self._outbox.put(whole)
 
     def send(self, command: ModelCommand) -> None:
-        """Queue a command; raises ``OutboxFull`` when the server reads no more."""
-        self._outbox.put(_client_event(command))
+        """Send a command: at once where there is room.
+
+        Raises ``OutboxFull`` when the server reads no more.
+        """
+        event = _client_event(command)
+        if not (self._outbox.idle and self._conn.post(event)):
+            self._outbox.put(event)
 
     async def write(self) -> None:
         """Write what is queued, for as long as the call lasts.
@@ -243,10 +254,21 @@ def _client_event(command: ModelCommand) -> ClientEvent:
             )
         case do.DeleteItem(event_id, item_id):
             return ConversationItemDeleteEvent(event_id=event_id, item_id=item_id)
+        case do.SendToolCall(call_id, name, arguments):
+            return ConversationItemCreateEvent(
+                item=FunctionCall(call_id=call_id, name=name, arguments=arguments)
+            )
         case do.SendToolOutput(call_id, output):
             return ConversationItemCreateEvent(
                 item=FunctionCallOutput(call_id=call_id, output=output)
             )
+        case do.AnswerApproval(request_id, approve, reason):
+            answer = McpApprovalResponse(
+                id=f"answer-{request_id}"[:32], approval_request_id=request_id, approve=approve
+            )
+            if reason is not None:
+                answer.reason = reason
+            return ConversationItemCreateEvent(item=answer)
         case do.SendUserText(text):
             return ConversationItemCreateEvent(item=UserMessage(content=[input_text(text)]))
         case do.SendSystemText(text):
@@ -306,6 +328,9 @@ def _response_created(event: ResponseCreatedEvent) -> Sequence[ev.Event]:
 def _item_done(event: ResponseOutputItemDoneEvent) -> Sequence[ev.Event]:
     """Read a finished call; one that was cut off may have half its arguments and is passed over."""
     item = event.item
+    if isinstance(item, McpApprovalRequest):
+        asked = (item.id, item.server_label, item.name, item.arguments)
+        return (ev.ApprovalAsked(event.response_id, *asked),)
     if not isinstance(item, FunctionCall) or item.status == "incomplete" or not item.call_id:
         return ()
     called = ev.ToolCalled(event.response_id, item.call_id, item.name or "", item.arguments or "{}")

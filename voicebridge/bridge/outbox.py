@@ -16,6 +16,8 @@ class OutboxFull(Exception):
 class Outbox(Generic[T]):
     """Take without waiting, hand out in order; ``limit`` bounds what may wait."""
 
+    __slots__ = ("_filled", "_limit", "_waiting", "idle")
+
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._waiting: deque[T] = deque()

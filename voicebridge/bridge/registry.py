@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -33,7 +34,7 @@ class Ended:
 
 
 class CallRegistry:
-    """Live and ended calls by the carrier's id of the call."""
+    """Live and ended calls by the carrier's id of the call; ``on_change`` hears how many run."""
 
     def __init__(self) -> None:
         self._live: dict[str, CallRunner] = {}
@@ -42,6 +43,7 @@ class CallRegistry:
         self._empty.set()
         self._told: set[str] = set()
         self._telling = asyncio.Event()
+        self.on_change: Callable[[], None] = _nothing
 
     def __len__(self) -> int:
         return len(self._live)
@@ -50,6 +52,7 @@ class CallRegistry:
         """Take note of a call that runs."""
         self._live[call_id] = runner
         self._empty.clear()
+        self.on_change()
 
     def closed(
         self,
@@ -71,6 +74,7 @@ class CallRegistry:
             self._told.discard(self._ended.popitem(last=False)[0])
         if not self._live:
             self._empty.set()
+        self.on_change()
 
     def live(self, call_id: str) -> CallRunner | None:
         """Return the runner of a call that goes on."""
@@ -145,3 +149,7 @@ class CallRegistry:
         except TimeoutError:
             return False
         return True
+
+
+def _nothing() -> None:
+    return None

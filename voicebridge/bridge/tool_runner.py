@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 TIDY_UP_WITHIN_S = 1.0
 """How long a tool that is stopped may take to tidy up; then it is taken off the loop."""
 
-_stopped: set[asyncio.Task[str]] = set()
+_stopped: set[asyncio.Task[tuple[str, bool]]] = set()
 """Tools that tidy up still, perhaps after the end of their call."""
 
 
@@ -41,6 +41,9 @@ class _Wishes:
 
     def transfer(self, number: str) -> None:
         self.events.append(ev.TransferRequested(self._call_id, number))
+
+    def hand_over(self) -> None:
+        self.events.append(ev.HandOverRequested(self._call_id))
 
     def press(self, keys: str) -> None:
         self.events.append(ev.KeysToSend(self._call_id, keys))
@@ -91,23 +94,29 @@ class ToolRunner:
     async def _run(self, run: do.RunTool) -> None:
         wishes = _Wishes(run.call_id, self._keys)
         context = replace(self._context, hang_up=wishes.hang_up, line=wishes)
-        work = asyncio.create_task(self._output(run, context))
+        work = asyncio.create_task(self._work(run, context))
         try:
             await asyncio.wait({work})
         except asyncio.CancelledError:
             _stop(run.name, work)
             raise
-        try:
-            output, ok = work.result(), True
-        except ToolError as error:
-            output, ok = _told(str(error)), False
-        except Exception:
-            log.exception("tool_failed", tool=run.name)
-            output, ok = _told(f"The tool {run.name} failed. Tell the caller so."), False
+        output, ok = work.result()
         self._running.pop(run.call_id, None)
         for wish in wishes.events if ok else ():
             self._feed(wish)
         self._feed(ev.ToolFinished(run.call_id, output, ok))
+
+    async def _work(self, run: do.RunTool, context: CallContext) -> tuple[str, bool]:
+        """Return a tool's output and whether it is one; a tool may end itself, nothing else."""
+        try:
+            return await self._output(run, context), True
+        except ToolError as error:
+            return _told(str(error)), False
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException:
+            log.exception("tool_failed", tool=run.name)
+            return _told(f"The tool {run.name} failed. Tell the caller so."), False
 
     async def _keys(self, wanted: ev.KeysWanted) -> str:
         if wanted.call_id not in self._running:
@@ -125,14 +134,14 @@ class ToolRunner:
         return await tool.invoke(run.arguments, context)
 
 
-def _stop(name: str, work: asyncio.Task[str]) -> None:
+def _stop(name: str, work: asyncio.Task[tuple[str, bool]]) -> None:
     """Stop a tool; one that does not let itself be stopped is taken off the loop."""
 
     def leave_behind() -> None:
         log.error("tool_ignores_stop", tool=name, remedy="let asyncio.CancelledError through")
         work.cancel(LEAVE)
 
-    def over(work: asyncio.Task[str]) -> None:
+    def over(work: asyncio.Task[tuple[str, bool]]) -> None:
         later.cancel()
         _stopped.discard(work)
         if not work.cancelled() and (error := work.exception()):

@@ -88,6 +88,11 @@ class Actions:
         self._leave_rest(collecting, now)
         return [] if self._muted else [do.UnmuteCaller()]
 
+    def forget_stopped(self, stopped: list[do.Command], now: float) -> list[do.Command]:
+        """Drop the entry of a tool among those that have been stopped."""
+        ids = [command.call_id for command in stopped if isinstance(command, do.CancelTool)]
+        return [command for call_id in ids for command in self.forget(call_id, now)]
+
     def pressed(self, digit: str, now: float) -> list[do.Command] | None:
         """Take in a key; None if no tool waits for it."""
         collecting = self._collecting

@@ -19,6 +19,7 @@ from voicebridge.call.desk import Desk
 from voicebridge.call.ending import Ending
 from voicebridge.call.floor import Floor
 from voicebridge.call.greeting import Greeting, SpokenGreeting
+from voicebridge.call.keys import MOST_KEYS, KeyRules
 from voicebridge.call.manners import Manners
 from voicebridge.call.reasons import EndReason
 from voicebridge.call.tool_calls import ToolRules
@@ -27,6 +28,7 @@ PATIENCE_S = 3.0
 """The longest silence a caller gets while we still try to reach the model."""
 
 STILL_THERE = "The caller has been silent for a while. Ask in one short sentence if they are there."
+STILL_SILENT = "The caller still says nothing. Ask once more, in other words, if they hear you."
 SILENT_GOODBYE = "The caller does not answer. Say a short goodbye; the call ends after it."
 TIME_IS_UP = "The call has reached its longest duration. Say a short, friendly goodbye now."
 
@@ -39,6 +41,8 @@ class CallConfig:
     ``one_moment`` and ``trouble`` are used. ``greeting`` are the instructions for the first
     response; None lets the caller speak first. ``spoken_greeting`` is said at once in its place;
     without it, a greeting that is heard to its end in the words of ``wanted_greeting`` is kept.
+    After ``silence_s`` of silence the caller is asked for a word, ``silence_prompts`` times, and
+    after the next one is told goodbye.
     """
 
     greeting: str | None
@@ -46,8 +50,10 @@ class CallConfig:
     manners: Manners = field(default_factory=Manners)
     max_duration_s: float = 900.0
     silence_s: float = 30.0
+    silence_prompts: int = 2
     goodbye_s: float = 8.0
     tools: ToolRules = field(default_factory=ToolRules)
+    keys: KeyRules = field(default_factory=KeyRules)
     spoken_greeting: SpokenGreeting | None = None
     wanted_greeting: str | None = None
 
@@ -65,7 +71,8 @@ class Call:
             goodbye_s=config.goodbye_s,
         )
         filler = config.phrases["one_moment"]
-        self._desk = Desk(config.tools, self.floor, self._ending, filler)
+        self._desk = Desk(config.tools, config.keys, self.floor, self._ending, filler)
+        self._early_keys: list[ev.DigitPressed] = []
         self._patience: float | None = None
         self._model_usable = False
         self._failures = 0
@@ -95,13 +102,17 @@ class Call:
         if type(event) is ev.TranscriptReceived or self.ended:
             # Words alone move nothing: what is heard and what is due is as it was.
             return out
-        out += self._desk.pump(now, at_ms)
+        desk, ending = self._desk, self._ending
+        if desk.busy:
+            out += desk.pump(now, at_ms)
         out += floor.pump(now, at_ms)
-        drained = floor.playout.drained(at_ms)
-        if floor.turn.caller_speaking or self._desk.busy or not drained:
-            self._ending.activity(now)
-        all_heard = drained and floor.responses.quiet and not self._desk.busy
-        hang_up = self._ending.check(all_heard=all_heard, now=now)
+        drained, busy = floor.playout.drained(at_ms), desk.busy
+        if busy or not drained or floor.turn.caller_speaking:
+            ending.activity(now)
+        if ending.leaving is None:
+            return out
+        all_heard = drained and floor.responses.quiet and not busy
+        hang_up = ending.check(all_heard=all_heard, now=now)
         return [*out, *self._close(at_ms), *hang_up] if hang_up else out
 
     # --- one event ----------------------------------------------------------------------------
@@ -148,7 +159,13 @@ class Call:
                 self._patience = now + greeted_s + PATIENCE_S
             case ev.ModelReady():
                 self._model_usable, self._patience = True, None
-                return [do.OpenValve(), *self._greet(now)]
+                out = [do.OpenValve(), *self._greet(now)]
+                early, self._early_keys = self._early_keys, []
+                for key in early:
+                    out += self._desk.handle(key, now, at_ms)
+                return out
+            case ev.DigitPressed() if not self._model_usable:
+                self._early_keys = [*self._early_keys, event][-MOST_KEYS:]
             case ev.ModelLost(reason, detail):
                 return [do.NoteProblem(at_ms, detail), *self._apologise(reason, now, at_ms)]
             case ev.Advised(text):
@@ -198,10 +215,11 @@ class Call:
         match self._ending.expired(now):
             case EndReason.MAX_DURATION:
                 out += self._say_goodbye(EndReason.MAX_DURATION, TIME_IS_UP, now, at_ms)
-            case EndReason.SILENCE if self._ending.prompts > 1:
+            case EndReason.SILENCE if self._ending.prompts > self._config.silence_prompts:
                 out += self._say_goodbye(EndReason.SILENCE, SILENT_GOODBYE, now, at_ms)
             case EndReason.SILENCE if self._model_usable:
-                out += self.floor.responses.request(now, STILL_THERE)
+                asked = STILL_THERE if self._ending.prompts == 1 else STILL_SILENT
+                out += self.floor.responses.request(now, asked)
         return out
 
     def _greet(self, now: float) -> list[do.Command]:
@@ -240,4 +258,4 @@ class Call:
         return [do.CloseValve()]
 
     def _close(self, at_ms: int) -> list[do.Command]:
-        return [*self.floor.close(at_ms), *self._desk.close()]
+        return [*self.floor.close(at_ms), *self._desk.close(at_ms)]

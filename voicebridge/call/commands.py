@@ -80,6 +80,15 @@ class DeleteItem:
 
 
 @dataclass(frozen=True, slots=True)
+class SendToolCall:
+    """Put a tool call into the conversation that the model did not ask for; its output follows."""
+
+    call_id: str
+    name: str
+    arguments: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SendToolOutput:
     """Give the model the output of a tool call."""
 
@@ -88,10 +97,19 @@ class SendToolOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerApproval:
+    """Answer the model's server, which asked whether it may call a tool by itself."""
+
+    request_id: str
+    approve: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SendUserText:
     """Put text into the conversation as the caller's: keys pressed, for example."""
 
-    text: str
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +213,14 @@ class NoteCallerSpoke:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteKeys:
+    """The caller has pressed keys; which ones is nobody's to keep."""
+
+    at_ms: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class NoteBargeIn:
     """The caller spoke over the agent and the playout was cut."""
 
@@ -221,7 +247,7 @@ class NoteProblem:
     what: str
 
 
-Note = NoteAgentSpoke | NoteCallerSpoke | NoteBargeIn | NoteTool | NoteProblem
+Note = NoteAgentSpoke | NoteCallerSpoke | NoteKeys | NoteBargeIn | NoteTool | NoteProblem
 Command = (
     SendAudio
     | SendMark
@@ -231,7 +257,9 @@ Command = (
     | CancelResponse
     | TruncateItem
     | DeleteItem
+    | SendToolCall
     | SendToolOutput
+    | AnswerApproval
     | SendUserText
     | SendSystemText
     | SendAgentText

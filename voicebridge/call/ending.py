@@ -32,6 +32,7 @@ class Ending:
         self._longest: float | None = None
         self._quiet_until: float | None = None
         self._leave_by: float | None = None
+        self._firm = False
 
     @property
     def deadline(self) -> float | None:
@@ -55,13 +56,15 @@ class Ending:
         """Keep the line open for a caller who has more to say."""
         self.prompts = 0
         self.activity(now)
-        if self.leaving in _RECONSIDERED:
+        if self.leaving in _RECONSIDERED and not self._firm:
             self.leaving = None
 
-    def leave(self, reason: EndReason, now: float, unheard_s: float = 0.0) -> None:
-        """Decide the end; the first reason stands."""
+    def leave(
+        self, reason: EndReason, now: float, unheard_s: float = 0.0, *, firm: bool = False
+    ) -> None:
+        """Decide the end; the first reason stands. A ``firm`` one is taken back by nobody."""
         if self.leaving is None:
-            self.leaving = reason
+            self.leaving, self._firm = reason, firm
             self._leave_by = now + self._goodbye_s + unheard_s
 
     def last_words(self, now: float, unheard_s: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voicebridge.call.reasons import EndReason
 
@@ -25,7 +25,7 @@ class MarkEchoed:
 class DigitPressed:
     """The caller pressed a key: 0-9, * or #."""
 
-    digit: str
+    digit: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,17 @@ class ToolCalled:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """The model's server asks whether it may call a tool of an MCP server by itself."""
+
+    response_id: str
+    request_id: str
+    server: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResponseDone:
     """A response is over.
 
@@ -167,6 +178,13 @@ class TransferRequested:
 
     call_id: str
     number: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandOverRequested:
+    """A colleague has taken the call and waits: the agent says so, then the caller is connected."""
+
+    call_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +264,13 @@ Event = (
     | TranscriptReceived
     | AudioFinished
     | ToolCalled
+    | ApprovalAsked
     | ResponseDone
     | RequestRejected
     | ToolFinished
     | HangUpRequested
     | TransferRequested
+    | HandOverRequested
     | KeysToSend
     | HoldRequested
     | ResumeRequested

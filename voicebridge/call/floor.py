@@ -192,7 +192,7 @@ class Floor:
                 case Step.HOLD:
                     self.responses.hold()
                 case Step.CUT:
-                    out += self._cut(now, at_ms)
+                    out += self.cut(now, at_ms)
                 case Step.PAUSE:
                     out += self.playout.pause(at_ms)
                     self._clocks.settle = now + ECHO_WAIT_S
@@ -206,15 +206,20 @@ class Floor:
                     out += self.responses.release(now, server_answers=server_answers)
         return out
 
-    def _cut(self, now: float, at_ms: int) -> list[do.Command]:
+    def cut(self, now: float, at_ms: int, *, by_key: bool = False) -> list[do.Command]:
+        """Stop what is said for good; a key, of which the server knows nothing, does it as well."""
+        if by_key:
+            scene = self._scene(at_ms)
+            if not scene.audible or scene.protected:
+                return []
         active = self.responses.active
         out = self.playout.cut(at_ms, active)
         self._clocks.settle = now + ECHO_WAIT_S
-        if active and self._manners.ours:
+        if active and (by_key or self._manners.ours):
             out.append(do.CancelResponse(active))
-        if self._caller.over_agent:
+        if by_key or self._caller.over_agent:
             self._caller.over_agent = False
-            out.append(do.NoteBargeIn(self.turn.since_ms))
+            out.append(do.NoteBargeIn(at_ms if by_key else self.turn.since_ms))
         return out
 
 

@@ -1,26 +1,58 @@
-"""The caller's keys: collected until a pause, then told to the model in one piece."""
+"""The caller's keys: gathered until a pause, then told to the model, or given to a tool, as one."""
 
 from __future__ import annotations
 
-PAUSE_S = 1.5
-"""A pause this long ends an entry, as a # does."""
+import json
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from voicebridge.call import commands as do
 
 MOST_KEYS = 32
-"""An entry this long is told at once."""
+"""An entry this long is complete."""
+
+ENDS_WITH = "#"
+
+
+class KeyUse(Enum):
+    """What an entry is for."""
+
+    TEXT = auto()
+    """The model is told it as a text of the caller's."""
+    TOOL = auto()
+    """A tool is run with it, and the model is told what came of it."""
+    IGNORED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRules:
+    """What the caller's keys do.
+
+    ``tool`` is run with an entry as its ``argument``. ``interrupts``: whether a key stops the
+    agent, as speech does. A pause of ``pause_s`` ends an entry, as a # does.
+    """
+
+    use: KeyUse = KeyUse.TEXT
+    tool: str = ""
+    argument: str = ""
+    interrupts: bool = True
+    pause_s: float = 1.5
 
 
 class Keys:
-    """Collects the digits of one entry."""
+    """Gathers the digits of one entry."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: KeyRules | None = None) -> None:
+        self.rules = rules or KeyRules()
         self.deadline: float | None = None
         self._pressed = ""
+        self._runs = 0
 
     def pressed(self, digit: str, now: float) -> str | None:
         """Take in a key; returns the entry when it is complete."""
         self._pressed += digit
-        self.deadline = now + PAUSE_S
-        if digit == "#" or len(self._pressed) >= MOST_KEYS:
+        self.deadline = now + self.rules.pause_s
+        if digit == ENDS_WITH or len(self._pressed) >= MOST_KEYS:
             return self.take()
         return None
 
@@ -28,3 +60,11 @@ class Keys:
         """Return what was pressed and start anew."""
         entry, self._pressed, self.deadline = self._pressed, "", None
         return entry
+
+    def run_for(self, entry: str) -> do.RunTool:
+        """Return the run of the tool that gets this entry, without the # that ended it."""
+        self._runs += 1
+        keys = entry.removesuffix(ENDS_WITH) or entry
+        return do.RunTool(
+            f"keys-{self._runs}", self.rules.tool, json.dumps({self.rules.argument: keys})
+        )

@@ -51,6 +51,12 @@ class _Piece:
 class Ledger:
     """The items on the line that are not settled yet, and the pieces of the line they own."""
 
+    __slots__ = (
+        "_completed",
+        "_items",
+        "_pieces",
+    )
+
     def __init__(self) -> None:
         self._items: dict[str, _Item] = {}
         self._pieces: deque[_Piece] = deque()

@@ -13,6 +13,14 @@ from voicebridge.audio.framer import Framer
 class Line:
     """Bytes by position; ``end`` is where whole frames end, ``accepted`` where all bytes do."""
 
+    __slots__ = (
+        "_base",
+        "_framer",
+        "_kept",
+        "_kept_from",
+        "accepted",
+    )
+
     def __init__(self) -> None:
         self.accepted = 0
         self._framer = Framer()

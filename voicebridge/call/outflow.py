@@ -28,6 +28,18 @@ class Outflow:
     ``keep_bytes`` of what was heard stay on the line.
     """
 
+    __slots__ = (
+        "_keep",
+        "_last_mark",
+        "_last_mark_ms",
+        "_lead_ms",
+        "_line",
+        "_next_mark",
+        "_run_complete",
+        "_run_open",
+        "rtt_ms",
+    )
+
     def __init__(self, line: Line, lead_ms: int | None, keep_bytes: int) -> None:
         self.rtt_ms = 0
         """The last round trip to the carrier and back, as far as it was measured."""
@@ -47,6 +59,15 @@ class Outflow:
     def stop(self) -> None:
         """Say that the carrier's queue was emptied: what comes next opens a run."""
         self._run_open = False
+
+    def has_more(self, playhead: Playhead) -> bool:
+        """Tell whether ``take`` has anything to send, or to let go of."""
+        return (
+            playhead.sent < self._line.end
+            or (self._run_complete and self._run_open)
+            or self._lead_ms is not None
+            or self._keep > 0
+        )
 
     def take(self, playhead: Playhead, heard: int, at_ms: int) -> list[do.Command]:
         """Return what may be sent now, in order, and move the playhead's ``sent``."""

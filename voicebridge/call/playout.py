@@ -60,6 +60,16 @@ class Playout:
     nothing can be paused. ``keep_bytes`` of what was heard stay at hand for ``played``.
     """
 
+    __slots__ = (
+        "_dropped",
+        "_ledger",
+        "_line",
+        "_outflow",
+        "_playhead",
+        "_resume",
+        "_stops",
+    )
+
     def __init__(self, *, lead_ms: int | None = None, keep_bytes: int = 0) -> None:
         self._line, self._ledger = Line(), Ledger()
         self._outflow = Outflow(self._line, lead_ms, keep_bytes)
@@ -103,7 +113,7 @@ class Playout:
 
     def take(self, at_ms: int) -> list[do.Command]:
         """Return the audio and marks that may go to the carrier now, in order."""
-        if self._stops.pause:
+        if self._stops.pause or not self._outflow.has_more(self._playhead):
             return []
         return self._outflow.take(self._playhead, self._heard(at_ms), at_ms)
 

@@ -31,6 +31,14 @@ class Stop:
 class Stops:
     """The cuts of a line, in order, and its pause if there is one."""
 
+    __slots__ = (
+        "_cuts",
+        "_known",
+        "_settled",
+        "estimated",
+        "pause",
+    )
+
     def __init__(self) -> None:
         self.pause: Stop | None = None
         self.estimated = 0

@@ -4,11 +4,15 @@ The outputs of one response's calls are sent as they come; when the last is in a
 done, its batch is complete and one new response is due. What the rules forbid is answered at once,
 in words that the model can use, and is never run:
 
-- a call that was delivered before (``call_id`` is the key: a side effect happens once);
+- a call that was delivered before (``call_id`` is the key: a side effect happens once), also on an
+  earlier stream of the call: its output is given again;
 - the 61st call of a telephone call, and a sixth round of calls in one turn of the caller's;
 - a tool that needs the caller's consent, until he has spoken after it was asked for.
 
 A call whose deadline passes is answered as timed out, and what its tool brings later is dropped.
+
+Tools of MCP servers that the model's server calls by itself may ask for an approval first. They
+fall under the same rules, and under what the persona says of their server.
 """
 
 from __future__ import annotations
@@ -16,8 +20,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from voicebridge.call import commands as do
+from voicebridge.call import events as ev
+from voicebridge.call.consent import ASK_FIRST, Consent
+from voicebridge.call.rounds import Rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +42,32 @@ class ToolManners:
     filler: str | None = None
 
 
+Approval = Literal["always", "ask", "never"]
+"""Whether a server may call a tool by itself; ``ask``: once the caller has agreed."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolRules:
-    """The rules for all tools of a call; ``filler_after_s`` None leaves the caller waiting."""
+    """The rules for all tools of a call; ``filler_after_s`` None leaves the caller waiting.
+
+    ``approvals`` are the rules for servers that ask, by label; one that is not there gets none.
+    ``done`` are the outputs of calls on earlier streams, by call id.
+    """
 
     timeout_s: float = 10.0
     filler_after_s: float | None = 2.5
     rounds_a_turn: int = 5
     calls_a_call: int = 60
     tools: Mapping[str, ToolManners] = field(default_factory=dict)
+    approvals: Mapping[str, Approval] = field(default_factory=dict)
+    done: Mapping[str, str] = field(default_factory=dict)
 
 
 TIMED_OUT = "The tool took too long and was stopped. Tell the caller, or try again."
 CANCELLED = "The caller spoke, so the tool was stopped before it was done."
 TOO_MANY = "No more tools can be used now. Answer the caller with what you know."
-CONFIRM = (
-    "Not done yet: say what you are about to do and ask the caller to confirm it. If the caller "
-    "agrees, call the tool again with the same arguments."
-)
+NOT_APPROVED = "This tool may not be used. Tell the caller, and do without it."
+CUT_OFF = "The call ended before the tool was done; nobody knows whether it had its effect."
 
 
 @dataclass(slots=True)
@@ -62,24 +78,16 @@ class _Open:
     filler_at: float | None
 
 
-@dataclass(slots=True)
-class _Batch:
-    """The calls of one response."""
-
-    open: int = 0
-    response_done: bool = False
-
-
 class ToolCalls:
     """The tool calls of one telephone call."""
 
     def __init__(self, rules: ToolRules) -> None:
         self._rules = rules
         self._open: dict[str, _Open] = {}
-        self._seen: set[str] = set()
-        self._batches: dict[str, _Batch] = {}
-        self._rounds = self._turn = 0
-        self._asked: dict[tuple[str, str], int] = {}
+        self._seen = dict.fromkeys(rules.done, "")
+        self._outputs = dict(rules.done)
+        self.rounds = Rounds(rules.rounds_a_turn, rules.calls_a_call, len(rules.done))
+        self._consent = Consent()
 
     @property
     def deadline(self) -> float | None:
@@ -90,34 +98,26 @@ class ToolCalls:
         times += [call.filler_at for call in self._open.values() if call.filler_at is not None]
         return min(times, default=None)
 
-    @property
-    def busy(self) -> bool:
-        """Whether a tool is running or its outputs have not been answered."""
-        return bool(self._batches)
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether the next response is to use no more tools."""
-        return self._rounds > self._rules.rounds_a_turn
-
     def caller_spoke(self) -> None:
         """Take note of a new turn of the caller's: rounds start anew, consent may have come."""
-        self._rounds = 0
-        self._turn += 1
+        self.rounds.caller_spoke()
+        self._consent.caller_spoke()
 
     def called(self, response_id: str, run: do.RunTool, now: float, at_ms: int) -> list[do.Command]:
         """Open a call, or answer it at once where the rules forbid it."""
-        if run.call_id in self._seen:
+        first_in = self._seen.setdefault(run.call_id, response_id)
+        output = self._outputs.get(run.call_id)
+        if run.call_id in self._open or (output is not None and first_in == response_id):
             return []
-        self._seen.add(run.call_id)
-        if response_id not in self._batches:
-            self._rounds += 1
-            self._batches[response_id] = _Batch()
-        if self.exhausted or len(self._seen) > self._rules.calls_a_call:
-            return _answer(run, _error(TOO_MANY), False, at_ms)
+        if output is not None:
+            self.rounds.enter(response_id)
+            return [do.SendToolOutput(run.call_id, output)]
+        of_response = self.rounds.count(response_id)
+        if of_response is None or self.rounds.too_many:
+            return self._answer(run, _error(TOO_MANY), False, at_ms)
         manners = self._rules.tools.get(run.name, ToolManners())
-        if manners.confirm and not self._consented(run):
-            return _answer(run, json.dumps({"status": CONFIRM}), False, at_ms)
+        if manners.confirm and not self._consent.given(run.name, run.arguments):
+            return self._answer(run, json.dumps({"status": ASK_FIRST}), False, at_ms)
         wait_s = self._rules.filler_after_s
         self._open[run.call_id] = _Open(
             run,
@@ -125,16 +125,36 @@ class ToolCalls:
             now + (manners.timeout_s or self._rules.timeout_s),
             None if wait_s is None else now + wait_s,
         )
-        self._batches[response_id].open += 1
+        of_response.open += 1
         return [run]
+
+    def approval(self, asked: ev.ApprovalAsked, at_ms: int) -> list[do.Command]:
+        """Answer a server that asks whether it may call a tool by itself."""
+        if asked.request_id in self._seen:
+            return []
+        self._seen[asked.request_id] = asked.response_id
+        of_response = self.rounds.count(asked.response_id)
+        name = f"{asked.server}.{asked.name}"
+        policy, why = self._rules.approvals.get(asked.server, "never"), None
+        if policy == "never":
+            why = NOT_APPROVED
+        elif of_response is None or self.rounds.too_many:
+            why = TOO_MANY
+        elif policy == "ask" and not self._consent.given(name, asked.arguments):
+            why = ASK_FIRST
+        told = json.dumps({"status": why} if why else {"approved": True})
+        return [
+            do.AnswerApproval(asked.request_id, why is None, why),
+            do.NoteTool(at_ms, asked.request_id, name, asked.arguments, told, why is None),
+        ]
 
     def finished(self, call_id: str, output: str, ok: bool, at_ms: int) -> list[do.Command]:
         """Take a result; one that comes late or twice is dropped."""
         call = self._open.pop(call_id, None)
         if call is None:
             return []
-        self._batches[call.response_id].open -= 1
-        return _answer(call.run, output, ok, at_ms)
+        self.rounds.closed(call.response_id)
+        return self._answer(call.run, output, ok, at_ms)
 
     def interrupted(self, at_ms: int) -> list[do.Command]:
         """Stop the tools that a barge-in may stop."""
@@ -165,37 +185,19 @@ class ToolCalls:
             call.filler_at = None
         return [self._rules.tools.get(c.run.name, ToolManners()).filler for c in waiting]
 
-    def response_done(self, response_id: str) -> None:
-        """Take note that no more calls of a response will come."""
-        if response_id in self._batches:
-            self._batches[response_id].response_done = True
-
-    def take_complete(self) -> list[str]:
-        """Return the responses whose outputs are all in: each is to be answered once."""
-        complete = [
-            response_id
-            for response_id, batch in self._batches.items()
-            if batch.response_done and not batch.open
-        ]
-        for response_id in complete:
-            del self._batches[response_id]
-        return complete
-
-    def cancel_all(self) -> list[do.Command]:
+    def cancel_all(self, at_ms: int) -> list[do.Command]:
         """Stop every tool: the call is over."""
-        out: list[do.Command] = [do.CancelTool(call_id) for call_id in self._open]
+        out: list[do.Command] = []
+        for call_id, call in self._open.items():
+            note = _note(call.run, _error(CUT_OFF), False, at_ms)
+            out += [do.CancelTool(call_id), note]
         self._open.clear()
-        self._batches.clear()
+        self.rounds.clear()
         return out
 
-    def _consented(self, run: do.RunTool) -> bool:
-        """Tell whether the caller has spoken since he was asked for exactly this."""
-        wish = (run.name, _canonical(run.arguments))
-        asked_in = self._asked.pop(wish, None)
-        if asked_in is not None and asked_in < self._turn:
-            return True
-        self._asked[wish] = self._turn
-        return False
+    def _answer(self, run: do.RunTool, output: str, ok: bool, at_ms: int) -> list[do.Command]:
+        self._outputs[run.call_id] = output
+        return [do.SendToolOutput(run.call_id, output), _note(run, output, ok, at_ms)]
 
     def _stop(self, call_ids: list[str], why: str, at_ms: int) -> list[do.Command]:
         out: list[do.Command] = []
@@ -204,19 +206,9 @@ class ToolCalls:
         return out
 
 
-def _answer(run: do.RunTool, output: str, ok: bool, at_ms: int) -> list[do.Command]:
-    return [
-        do.SendToolOutput(run.call_id, output),
-        do.NoteTool(at_ms, run.call_id, run.name, run.arguments, output, ok),
-    ]
+def _note(run: do.RunTool, output: str, ok: bool, at_ms: int) -> do.NoteTool:
+    return do.NoteTool(at_ms, run.call_id, run.name, run.arguments, output, ok)
 
 
 def _error(words: str) -> str:
     return json.dumps({"error": words})
-
-
-def _canonical(arguments: str) -> str:
-    try:
-        return json.dumps(json.loads(arguments), sort_keys=True)
-    except (ValueError, RecursionError):
-        return arguments

@@ -95,7 +95,7 @@ class Turn:
     @property
     def caller_speaking(self) -> bool:
         """Whether the caller speaks, or it is open whether he did."""
-        return self.state not in {State.SILENT, State.GATED}
+        return self.state is not State.SILENT and self.state is not State.GATED
 
     def started(self, item_id: str, now: float, at_ms: int, scene: Scene) -> list[Step]:
         """Take note that speech began."""

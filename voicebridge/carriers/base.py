@@ -8,7 +8,7 @@ stream goes on, save where the error is a ``StreamRefused``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voicebridge.errors import CarrierProtocolError
 
@@ -54,7 +54,7 @@ class Marked:
 class Pressed:
     """The caller pressed a key."""
 
-    digit: str
+    digit: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

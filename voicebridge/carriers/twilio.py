@@ -30,6 +30,8 @@ from voicebridge.carriers.base import (
 from voicebridge.errors import CarrierProtocolError
 
 SIGNATURE_HEADER = "X-Twilio-Signature"
+SIGNATURE_SETTINGS_HEADER = "X-Twilio-Webhooks-Signature-Settings"
+HMAC_SHA1, HMAC_SHA256 = "HMAC_SHA1", "HMAC_SHA256"
 _FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
 _KEYS = frozenset("0123456789*#ABCD")
 
@@ -39,6 +41,12 @@ _KEYS = frozenset("0123456789*#ABCD")
 _FRAME = re.compile(
     r'\{"event":"media","sequenceNumber":"[0-9]{1,20}","media":\{"track":"inbound",'
     r'"chunk":"[0-9]{1,20}","timestamp":"([0-9]{1,12})","payload":"([A-Za-z0-9+/]+={0,2})"\},'
+    r'"streamSid":"[A-Za-z0-9]{1,64}"\}'
+)
+
+# A mark that comes back, as the carrier writes it, with a name that needs no escape.
+_MARK = re.compile(
+    r'\{"event":"mark","sequenceNumber":"[0-9]{1,20}","mark":\{"name":"([A-Za-z0-9:_-]+)"\},'
     r'"streamSid":"[A-Za-z0-9]{1,64}"\}'
 )
 
@@ -57,6 +65,8 @@ def media_of(text: str) -> tuple[str, int] | None:
 
 def decode(text: str) -> Message:
     """Read one message of the media stream."""
+    if (mark := _MARK.fullmatch(text)) is not None:
+        return Marked(mark[1])
     try:
         message = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -212,6 +222,33 @@ def twiml_dial(
     return _document(response)
 
 
+def twiml_ask(
+    words: str, choice_url: str, *, language: str | None = None, within_s: int = 8
+) -> str:
+    """Write what somebody hears who is to press a key, within ``within_s`` of the last word.
+
+    ``choice_url`` is told the key as ``Digits``; without any the call ends.
+    """
+    response = ElementTree.Element("Response")
+    told = {"numDigits": "1", "timeout": str(within_s), "action": choice_url, "method": "POST"}
+    _say(ElementTree.SubElement(response, "Gather", told), words, language)
+    ElementTree.SubElement(response, "Hangup")
+    return _document(response)
+
+
+def twiml_join(room: str, action_url: str | None = None) -> str:
+    """Write the answer that puts a call into a conference, which ends when either leaves.
+
+    ``action_url`` is asked what comes next.
+    """
+    response = ElementTree.Element("Response")
+    told = {"action": action_url, "method": "POST"} if action_url else {}
+    dial = ElementTree.SubElement(response, "Dial", told)
+    manners = {"startConferenceOnEnter": "true", "endConferenceOnExit": "true", "beep": "false"}
+    ElementTree.SubElement(dial, "Conference", manners).text = room
+    return _document(response)
+
+
 def twiml_busy() -> str:
     """Write the answer that gives the caller a busy tone and costs nothing."""
     response = ElementTree.Element("Response")
@@ -219,9 +256,10 @@ def twiml_busy() -> str:
     return _document(response)
 
 
-def _say(response: ElementTree.Element, words: str | None) -> None:
+def _say(parent: ElementTree.Element, words: str | None, language: str | None = None) -> None:
     if words:
-        ElementTree.SubElement(response, "Say").text = words
+        told = {"language": language} if language else {}
+        ElementTree.SubElement(parent, "Say", told).text = words
 
 
 def _document(response: ElementTree.Element) -> str:
@@ -232,21 +270,53 @@ def _document(response: ElementTree.Element) -> str:
 # --- the signature (section 6) ----------------------------------------------------------------
 
 
-def signature(auth_token: str, url: str, form: Iterable[tuple[str, str]] = ()) -> str:
+_HASHES = {HMAC_SHA1: hashlib.sha1, HMAC_SHA256: hashlib.sha256}
+_LENGTHS = {HMAC_SHA1: 28, HMAC_SHA256: 44}
+
+
+def signature_algorithm(settings: str | None) -> str:
+    """Read the algorithm that ``SIGNATURE_SETTINGS_HEADER`` names; without any it is HMAC_SHA1."""
+    for part in (settings or "").split(","):
+        name, _, value = part.partition("=")
+        if name.strip() == "algorithm" and value.strip():
+            return value.strip().upper()
+    return HMAC_SHA1
+
+
+def is_plausible(claimed: str, algorithm: str) -> bool:
+    """Tell whether a signature could be the carrier's, before anything is computed."""
+    return len(claimed) == _LENGTHS.get(algorithm) and claimed.isascii()
+
+
+def signature(
+    secret: str, url: str, form: Iterable[tuple[str, str]] = (), algorithm: str = HMAC_SHA1
+) -> str:
     """Compute ``X-Twilio-Signature`` for a request.
 
-    ``url`` is the public one, exactly as the carrier was given it. ``form`` are all fields of a
-    form POST in any order, empty for a GET and for the websocket's handshake.
+    ``secret`` is the account's auth token, or the secret of a shared key. ``url`` is the public
+    one, exactly as the carrier was given it. ``form`` are all fields of a form POST in any order,
+    empty for a GET and for the websocket's handshake.
     """
     signed = url + "".join(name + value for name, value in sorted(set(form)))
-    digest = hmac.new(auth_token.encode(), signed.encode(), hashlib.sha1).digest()
+    digest = hmac.new(secret.encode(), signed.encode(), _HASHES[algorithm]).digest()
     return base64.b64encode(digest).decode("ascii")
 
 
 def is_signed(
-    auth_token: str, url: str, form: Iterable[tuple[str, str]], claimed: str | None
+    secret: str,
+    url: str,
+    form: Iterable[tuple[str, str]],
+    claimed: str | None,
+    algorithm: str = HMAC_SHA1,
 ) -> bool:
     """Tell whether a request's signature is the carrier's, in constant time."""
-    if not claimed or not claimed.isascii():
+    if not claimed or not is_plausible(claimed, algorithm):
         return False
-    return hmac.compare_digest(signature(auth_token, url, form), claimed)
+    return hmac.compare_digest(signature(secret, url, form, algorithm), claimed)
+
+
+def is_body_signed(query: Mapping[str, str], body: bytes) -> bool:
+    """Tell whether a signed URL names the hash of a body that is no form."""
+    return hmac.compare_digest(
+        hashlib.sha256(body).hexdigest().encode(), query.get("bodySHA256", "").encode()
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from voicebridge.bridge.caller_keys import check_keys
 from voicebridge.cli.table import can_show
 from voicebridge.errors import ConfigError
 from voicebridge.outbound.tool import add_opt_out
@@ -160,6 +161,12 @@ def _check_tools(file: Path, persona: Persona, tools: ToolRegistry, report: _Rep
     for index, error in tools.errors_of(persona.tools):
         line = place_of(file, "tools", index)
         report.wrong(file, ConfigError(error.message, file=file, line=line, key=error.key))
+    if not tools.errors_of(persona.tools):
+        try:
+            check_keys(persona, tools)
+        except ConfigError as error:
+            line = place_of(file, "keys", "tool")
+            report.wrong(file, ConfigError(error.message, file=file, line=line, key=error.key))
     if "opening_hours" in persona.tools and persona.business is None:
         message = "the tool opening_hours needs a business with its hours; add one"
         report.wrong(file, ConfigError(message, file=file, key="business"))

@@ -22,7 +22,13 @@ from voicebridge.rehearsal.voice import Voice
 from voicebridge.rehearsal.wav import read_caller
 from voicebridge.server.running import load_switchboard, running_bridge
 from voicebridge.server.webhooks import VOICE_PATH
-from voicebridge.settings import Settings, load_settings, tool_secrets
+from voicebridge.settings import (
+    TRANSPORT_VARIABLE,
+    Settings,
+    load_settings,
+    process_environment,
+    tool_secrets,
+)
 
 AUTH_TOKEN = "rehearsal-auth-token"  # noqa: S105 - both ends are ours and live for one call
 API_KEY = "rehearsal-api-key"
@@ -125,6 +131,7 @@ def _settings(rehearsal: Rehearsal, scenario: Scenario, model_url: str) -> Setti
             "OPENAI_API_KEY": API_KEY,
             "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
             "VOICEBRIDGE_REALTIME_URL": model_url,
+            TRANSPORT_VARIABLE: process_environment().get(TRANSPORT_VARIABLE, ""),
         },
     )
     local = {"host": "127.0.0.1", "port": 0, "shutdown_grace_s": 0.0}

@@ -1,76 +1,53 @@
-"""The carrier's REST API by its official client, off nobody's event loop (Twilio, section 8)."""
+"""Twilio's REST API by its official client, off nobody's event loop (Twilio, section 8).
+
+A request that may have had its effect is not repeated. One whose repetition changes nothing is
+tried a second time when the carrier failed; one that was turned away for being too many, whatever
+it is, when the carrier asks for a wait that a caller can bear.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 
-from voicebridge.errors import CarrierError, ConfigError
+from voicebridge.errors import ConfigError
+from voicebridge.outbound.carrier_actions import (
+    CarrierActions,
+    NewCall,
+    NewMessage,
+    NewParticipant,
+    Rest,
+    RestError,
+)
 
 if TYPE_CHECKING:
     from twilio.rest import Client
 
     from voicebridge.outbound.twilio_http import TwilioHttp
 
+__all__ = ["CarrierActions", "NewCall", "Rest", "RestError", "TwilioRest"]
+
 API = "https://api.twilio.com"
 ANSWER_WITHIN_S = 10.0
-RING_S = 30
+"""How long an answer may take, a second attempt included."""
+
+LONGEST_WAIT_S = 3.0
+"""A carrier that wants to be left alone for longer is not waited for."""
+
 _ALREADY_OVER = {20404, 21220}
 """The call is not there, or not in a state from which it could be ended: it has ended."""
+
+_SERVICE = "MG"
+"""How the id of a messaging service begins."""
 
 T = TypeVar("T")
 
 
-class RestError(CarrierError):
-    """The carrier's API refused, or could not be reached.
-
-    ``status`` is the HTTP status, ``code`` the carrier's own; None where there was no answer.
-    ``temporary`` tells whether the same request may succeed later.
-    """
-
-    def __init__(self, message: str, *, status: int | None = None, code: int | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code = status, code
-
-    @property
-    def temporary(self) -> bool:
-        """Whether it is worth trying again later."""
-        return self.status is None or self.status == 429 or self.status >= 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewCall:
-    """A call to be placed; the URLs are ours. ``machine_url`` None detects no machines."""
-
-    to: str
-    caller_id: str
-    voice_url: str
-    status_url: str
-    machine_url: str | None = None
-
-
-class Rest(Protocol):
-    """What placing calls needs of a carrier."""
-
-    async def create_call(self, call: NewCall) -> str:
-        """Place a call and return its id; raises ``RestError``."""
-        ...
-
-    async def hang_up(self, call_id: str) -> None:
-        """End a call; one that has ended already is no error. Raises ``RestError``."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of connections."""
-        ...
-
-
 class TwilioRest:
-    """Twilio's REST API; ``origin`` is its address."""
+    """Twilio's REST API; ``origin`` is its address. Fills in ``CarrierActions``."""
 
     def __init__(self, account_sid: str, auth_token: str, origin: str = API) -> None:
         try:
@@ -98,57 +75,151 @@ class TwilioRest:
         return self._opened
 
     async def create_call(self, call: NewCall) -> str:
-        """Place a call; see ``Rest``. It is not tried again: it might have been placed."""
-        detecting: dict[str, str] = {}
+        """Place a call; see ``Rest``."""
+        told: dict[str, Any] = {}
         if call.machine_url:
-            detecting = {
+            told = {
                 "machine_detection": "DetectMessageEnd",
                 "async_amd": "true",
                 "async_amd_status_callback": call.machine_url,
             }
         created = await _asked(
-            self._client.calls.create_async(
+            lambda: self._client.calls.create_async(
                 to=call.to,
                 from_=call.caller_id,
                 url=call.voice_url,
                 method="POST",
                 status_callback=call.status_url,
                 status_callback_event=["initiated", "ringing", "answered", "completed"],
-                timeout=RING_S,
-                **detecting,
+                timeout=call.ring_s,
+                **told,
             )
         )
         return str(created.sid)
 
     async def hang_up(self, call_id: str) -> None:
         """End a call; see ``Rest``."""
-        try:
-            await _asked(self._client.calls(call_id).update_async(status="completed"))
-        except RestError as error:
-            if error.status != 404 and error.code not in _ALREADY_OVER:
-                raise
+        await self._change(call_id, status="completed")
+
+    async def redirect(self, call_id: str, url: str) -> bool:
+        """Have a call go on elsewhere; see ``CarrierActions``."""
+        return await self._change(call_id, url=url, method="POST")
+
+    async def tell(self, call_id: str, words: str) -> bool:
+        """Say something and end the call; see ``CarrierActions``."""
+        from twilio.twiml.voice_response import VoiceResponse
+
+        document = VoiceResponse()
+        document.say(words)
+        document.hangup()
+        return await self._change(call_id, twiml=str(document))
+
+    async def add_participant(self, room: str, participant: NewParticipant) -> str:
+        """Call somebody into a conference; see ``CarrierActions``."""
+        told: dict[str, Any] = {}
+        if participant.status_url:
+            told = {
+                "status_callback": participant.status_url,
+                "status_callback_event": ["ringing", "answered", "completed"],
+            }
+        added = await _asked(
+            lambda: self._client.conferences(room).participants.create_async(
+                to=participant.to,
+                from_=participant.caller_id,
+                label=participant.label,
+                timeout=participant.ring_s,
+                start_conference_on_enter=True,
+                end_conference_on_exit=participant.ends,
+                beep="false",
+                **told,
+            )
+        )
+        return str(added.call_sid)
+
+    async def announce(self, room: str, call_id: str, url: str) -> bool:
+        """Let one participant hear something; see ``CarrierActions``."""
+        return await _unless_over(
+            lambda: (
+                self._client.conferences(room)
+                .participants(call_id)
+                .update_async(announce_url=url, announce_method="POST")
+            )
+        )
+
+    async def send_message(self, message: NewMessage) -> str:
+        """Send a text message; see ``CarrierActions``."""
+        by_service = message.sender.startswith(_SERVICE)
+        sender = {"messaging_service_sid" if by_service else "from_": message.sender}
+        sent = await _asked(
+            lambda: self._client.messages.create_async(to=message.to, body=message.text, **sender)
+        )
+        return str(sent.sid)
 
     async def close(self) -> None:
         """Close the library's connections."""
-        if self._http is not None:
-            await self._http.close()
+        http, self._http, self._opened = self._http, None, None
+        if http is not None:
+            await http.close()
+
+    async def _change(self, call_id: str, **told: str) -> bool:
+        return await _unless_over(lambda: self._client.calls(call_id).update_async(**told))
 
 
-async def _asked(request: Awaitable[T]) -> T:
+async def _unless_over(ask: Callable[[], Awaitable[object]]) -> bool:
+    """Ask for a change of a live call, which may be asked for twice; False if it has ended."""
+    try:
+        await _asked(ask, repeatable=True)
+    except RestError as error:
+        if error.status != 404 and error.code not in _ALREADY_OVER:
+            raise
+        return False
+    return True
+
+
+async def _asked(ask: Callable[[], Awaitable[T]], *, repeatable: bool = False) -> T:
+    """Wait for an answer, on a second attempt if the first may be repeated."""
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            try:
+                return await _translated(ask())
+            except RestError as error:
+                wait_s = _worth_waiting_s(error, repeatable)
+                if wait_s is None:
+                    raise
+                await asyncio.sleep(wait_s)
+            return await _translated(ask())
+    except TimeoutError:
+        raise RestError(f"the carrier did not answer within {ANSWER_WITHIN_S:g} s") from None
+
+
+def _worth_waiting_s(error: RestError, repeatable: bool) -> float | None:
+    """Tell how long to wait before the one further attempt; None if there is to be none."""
+    if error.status == 429:
+        wait_s = error.retry_after_s
+        return wait_s if wait_s is not None and wait_s <= LONGEST_WAIT_S else None
+    return 0.0 if repeatable and error.temporary else None
+
+
+async def _translated(request: Awaitable[T]) -> T:
     """Wait for an answer and translate what may go wrong."""
     from twilio.base.exceptions import TwilioException, TwilioRestException
 
+    from voicebridge.outbound.twilio_http import TooManyRequests
+
     try:
-        async with asyncio.timeout(ANSWER_WITHIN_S):
-            return await request
+        return await request
+    except TooManyRequests as error:
+        raise RestError(
+            "the carrier has too much to do", status=429, code=20429, retry_after_s=error.wait_s
+        ) from None
     except TwilioRestException as error:
         # For an answer that is none of its own, the library repeats the status as the code.
         code = error.code if error.code != error.status else None
         raise RestError(
             f"the carrier refused: {error.msg}", status=error.status, code=code
         ) from None
-    except TimeoutError:
-        raise RestError(f"the carrier did not answer within {ANSWER_WITHIN_S:g} s") from None
+    except TimeoutError:  # an OSError, but it is the deadline of whoever asks
+        raise
     except (aiohttp.ClientError, OSError) as error:
         raise RestError(f"the carrier cannot be reached: {type(error).__name__}") from None
     except (TwilioException, ValueError, KeyError) as error:

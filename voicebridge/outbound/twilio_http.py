@@ -17,7 +17,16 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 
 MOST_ANSWER_BYTES = 1024 * 1024
+TOO_MANY = 429
 _API = "https://api.twilio.com"
+
+
+class TooManyRequests(Exception):
+    """The API's answer 429; ``wait_s`` is how long it wants to be left alone, None if unsaid."""
+
+    def __init__(self, wait_s: float | None) -> None:
+        super().__init__("too many requests")
+        self.wait_s = wait_s
 
 
 class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the package has no types
@@ -51,10 +60,27 @@ class TwilioHttp(AsyncHttpClient):  # type: ignore[misc]  # the package has no t
             headers=sent,
             allow_redirects=False,
         ) as answer:
-            body = await answer.content.read(MOST_ANSWER_BYTES)
+            if answer.status == TOO_MANY:
+                raise TooManyRequests(_seconds(answer.headers.get("Retry-After", "")))
+            body = await _read(answer.content)
             return Response(answer.status, body.decode("utf-8", "replace"), answer.headers)
 
     async def close(self) -> None:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """Read an answer to its end, which comes in pieces; what is too long is cut."""
+    body = bytearray()
+    async for piece in content.iter_any():
+        body += piece
+        if len(body) >= MOST_ANSWER_BYTES:
+            break
+    return bytes(body)
+
+
+def _seconds(written: str) -> float | None:
+    """Read ``Retry-After``; a date, or anything else, counts as unsaid."""
+    return float(written) if written.isascii() and written.isdigit() and len(written) < 5 else None

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from voicebridge.personas.business import WEEKDAYS, Business
 from voicebridge.personas.numbers import ANONYMOUS, is_anonymous
 from voicebridge.personas.outside import MAX_CHARACTERS, as_data
-from voicebridge.personas.template import Value
+from voicebridge.personas.template import Name, Value
 from voicebridge.personas.template_check import Kind
 
 _MONTHS = (
@@ -51,7 +51,8 @@ class PersonaContext:
     """One call, as its persona sees it.
 
     ``now`` knows its time zone. Numbers and parameters come from outside and are data: each
-    becomes one short line in which no fence, tag or template can be closed.
+    becomes one short line in which no fence, tag or template can be closed, and only its name
+    stands among instructions.
     """
 
     caller: str
@@ -66,8 +67,7 @@ class PersonaContext:
 
         Parameters that were not declared are told, too, for those that a text has a default for.
         """
-        brought = {name: as_data(value) for name, value in self.params.items()}
-        brought = {name: value for name, value in brought.items() if value}
+        brought = self._brought()
         anonymous = is_anonymous(self.caller)
         values: dict[str, Value] = {
             "caller.number": ANONYMOUS if anonymous else as_data(self.caller),
@@ -80,6 +80,18 @@ class PersonaContext:
         if business is not None:
             values |= {"business.name": business.name, "business.time_zone": business.time_zone}
         return values
+
+    def said(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Return what is said of all variables among instructions: of values from outside names."""
+        outside = {"called.number", *(f"params.{name}" for name in self._brought())}
+        if not values["caller.anonymous"]:
+            outside.add("caller.number")
+        return {n: Name(f"[{n}]") if n in outside else value for n, value in values.items()}
+
+    def _brought(self) -> dict[str, str]:
+        """Return the parameters that have a value, as data."""
+        brought = {name: as_data(value) for name, value in self.params.items()}
+        return {name: value for name, value in brought.items() if value}
 
     @staticmethod
     def longest(

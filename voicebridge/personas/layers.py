@@ -2,8 +2,8 @@
 
 ``extends: _house.yaml``, or a list of files, names what the file is laid over. Mappings are merged
 key by key to any depth; everything else, lists included, is replaced as a whole. So is a mapping
-that is a choice of one thing or another: ``greeting``, ``fallback``, and one that names another
-``type``. Of several files that are extended, a later one lies over an earlier one.
+that is a choice of one thing or another: ``greeting``, ``fallback``, ``keys``, and one that names
+another ``type``. Of several files that are extended, a later one lies over an earlier one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VERSION_DIGITS: Final = 12
 TYPE_UNSAID: Final = "server_vad"
 """The type of a ``turn_detection`` that names none."""
 
-_CHOICES: Final[set[Path_]] = {("greeting",), ("fallback",)}
+_CHOICES: Final[set[Path_]] = {("greeting",), ("fallback",), ("keys",)}
 
 
 @dataclass(frozen=True, slots=True)

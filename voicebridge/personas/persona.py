@@ -14,9 +14,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from voicebridge.errors import ConfigError
 from voicebridge.personas.business import Business
+from voicebridge.personas.caller_keys import CallerKeys, ReadKeys
 from voicebridge.personas.context import PersonaContext, variable_kinds
+from voicebridge.personas.destinations import NumberPattern, Place
 from voicebridge.personas.hosted_mcp import HostedMcpServer
 from voicebridge.personas.numbers import PhoneNumber
+from voicebridge.personas.outside import NAMES_STAND_FOR_VALUES, names_in
 from voicebridge.personas.template import Value, check, has_variables, render
 from voicebridge.personas.template_check import TemplateFault
 from voicebridge.personas.yaml_faults import FaultAt
@@ -144,6 +147,12 @@ class Limits(BaseModel):
     silence_s: float = Field(
         default=30, gt=0, le=3600, description="Nobody has spoken for this long."
     )
+    silence_prompts: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="How often a silent caller is asked for a word; next time it is goodbye.",
+    )
     tool_timeout_s: float = Field(
         default=10, gt=0, le=120, description="A tool that takes longer has failed."
     )
@@ -248,6 +257,9 @@ class Persona(BaseModel):
     barge_in: BargeIn = Field(
         default=BargeIn(), description="What becomes of a reply when the caller speaks over it."
     )
+    keys: ReadKeys = Field(
+        default=CallerKeys(), description="What the keys are for that a caller presses."
+    )
     transcription_model: str | None = Field(
         default="gpt-transcribe",
         min_length=1,
@@ -271,9 +283,19 @@ class Persona(BaseModel):
         description="The custom parameters that its words use, each with the words for a call "
         "that brings none.",
     )
-    destinations: dict[str, PhoneNumber] = Field(
+    destinations: dict[str, Place] = Field(
         default_factory=dict,
-        description="Whom the tool `transfer` may connect the caller to: numbers by name.",
+        description="Whom the tool `transfer` may connect the caller to, by name: a number, or a "
+        "mapping.",
+    )
+    recipients: dict[str, PhoneNumber] = Field(
+        default_factory=dict,
+        description="Whom the tool `send_sms` may write to besides the caller: numbers by name.",
+    )
+    allowed_numbers: tuple[NumberPattern, ...] = Field(
+        default=(),
+        description="Numbers beyond these that a caller may have reached: countries such as DE, "
+        "beginnings such as +4930. Premium, toll-free and satellite numbers never count.",
     )
     fallback: Fallback | None = Field(
         default=None, description="What becomes of the caller when the agent cannot be had."
@@ -299,13 +321,18 @@ class Persona(BaseModel):
     def rendered(self, context: PersonaContext) -> Persona:
         """Return this persona with all variables in its words filled in, for one call.
 
-        Raises ConfigError where the words become too long.
+        Values from outside get into words that a person hears or reads. Instructions have their
+        names, and ``told`` the values. Raises ConfigError where the words become too long.
         """
         words = self._words()
         if not any(has_variables(text) for text in words.values()):
             return self
         values = context.values(self.params, self.facts, self.business)
-        said = {path: _filled(path, text, values) for path, text in words.items()}
+        named = context.said(values)
+        said = {
+            path: _filled(path, text, values, values if path[0] == "fallback" else named)
+            for path, text in words.items()
+        }
         changes: dict[str, Any] = {"instructions": said["instructions",]}
         for group in ("greeting", "fallback"):
             inner = {path[1]: text for path, text in said.items() if path[0] == group}
@@ -313,12 +340,24 @@ class Persona(BaseModel):
                 changes[group] = getattr(self, group).model_copy(update=inner)
         return self.model_copy(update=changes)
 
+    def told(self, context: PersonaContext) -> dict[str, str]:
+        """Return the values from outside that the instructions ask for, by name."""
+        values = context.values(self.params, self.facts, self.business)
+        return {name: str(values[name]) for name in self._names() if name in values}
+
     def session_instructions(self) -> str:
         """Return the instructions with the facts below them, as the model is given them."""
-        if not self.facts:
-            return self.instructions
-        facts = "\n".join(f"- {name}: {fact}" for name, fact in self.facts.items())
-        return f"{self.instructions.rstrip()}\n\nFacts you may tell:\n{facts}\n"
+        parts = [self.instructions]
+        if self.facts:
+            facts = "\n".join(f"- {name}: {fact}" for name, fact in self.facts.items())
+            parts.append(f"Facts you may tell:\n{facts}\n")
+        if self._names():
+            parts.append(f"{NAMES_STAND_FOR_VALUES}\n")
+        return "\n\n".join([*(part.rstrip() for part in parts[:-1]), parts[-1]])
+
+    def _names(self) -> tuple[str, ...]:
+        words = self._words()
+        return names_in(*(text for path, text in words.items() if path[0] != "fallback"))
 
     def _words(self) -> dict[tuple[str, ...], str]:
         """Return by their key's path the words in which variables may stand."""
@@ -332,8 +371,10 @@ class Persona(BaseModel):
         return {path: text for path, text in words.items() if text}
 
 
-def _filled(path: tuple[str, ...], text: str, values: dict[str, Value]) -> str:
+def _filled(
+    path: tuple[str, ...], text: str, values: dict[str, Value], said: dict[str, Value]
+) -> str:
     try:
-        return render(text, values)
+        return render(text, values, said)
     except TemplateFault as fault:
         raise ConfigError(str(fault), key=".".join(path)) from None

@@ -5,25 +5,34 @@ cannot run on: variables that are known, texts joined by ``~``, conditions, and 
 There are no loops, calls, assignments, macros and no arithmetic, so a text costs no more than its
 length, and becomes at most ``MAX_CHARACTERS`` long. A template that was checked renders for every
 call, unless it becomes too long.
+
+A variable may stand for two things: what it is, by which conditions are decided, and what is said
+of it, which gets into the text. So a text can ask for a value without ever holding it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.visitor import NodeTransformer
 
 from voicebridge.personas.template_check import FILTERS, Kind, TemplateFault, check_nodes, variable
 
 MAX_CHARACTERS: Final = 64 * 1024
 
 T = TypeVar("T")
+N = TypeVar("N", bound=nodes.Node)
 
 Value = str | int | bool
+
+
+class Name(str):
+    """Say of a variable how it is called, in place of its value; no filter alters that."""
+
+    __slots__ = ()
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
@@ -35,9 +44,16 @@ def _environment() -> ImmutableSandboxedEnvironment:
         lstrip_blocks=True,
         cache_size=0,
     )
-    environment.filters = {name: environment.filters[name] for name in FILTERS}
+    environment.filters = {name: _sparing_names(environment.filters[name]) for name in FILTERS}
     environment.tests, environment.globals = {}, {}
     return environment
+
+
+def _sparing_names(change: Callable[..., Any]) -> Callable[..., Any]:
+    def changed(value: Any, *arguments: Any) -> Any:
+        return value if isinstance(value, Name) else change(value, *arguments)
+
+    return changed
 
 
 _ENVIRONMENT: Final = _environment()
@@ -58,14 +74,17 @@ def check(text: str, kinds: Mapping[str, Kind]) -> None:
         _compiled(text)
 
 
-def render(text: str, values: Mapping[str, Value]) -> str:
-    """Fill in a text that was checked; raises ``TemplateFault`` when it becomes too long."""
+def render(text: str, values: Mapping[str, Value], said: Mapping[str, Value] | None = None) -> str:
+    """Fill in a text that was checked; raises ``TemplateFault`` when it becomes too long.
+
+    ``said`` are what gets into the text, if that is not the values; its keys are the same.
+    """
     if not has_variables(text):
         return text
     pieces: list[str] = []
     length = 0
     try:
-        for piece in _compiled(text).generate(values=values):
+        for piece in _compiled(text).generate(values=values, said=said or values):
             length += len(piece)
             if length > MAX_CHARACTERS:
                 raise TemplateFault(f"this becomes longer than {MAX_CHARACTERS} characters")
@@ -77,8 +96,7 @@ def render(text: str, values: Mapping[str, Value]) -> str:
 
 @lru_cache(maxsize=256)
 def _compiled(text: str) -> Template:
-    tree = _parsed(text)
-    _Flat().visit(tree)
+    tree = _flat(_parsed(text), _SAID)
     tree.set_environment(_ENVIRONMENT)
     code = _understood(lambda: _ENVIRONMENT.compile(tree))
     return Template.from_code(_ENVIRONMENT, code, {})
@@ -102,22 +120,48 @@ def _understood(read: Callable[[], T]) -> T:
         ) from None
 
 
-class _Flat(NodeTransformer):
-    """Let every variable be looked up by its full name, so that no attribute is ever read."""
-
-    def visit_Name(self, node: nodes.Name) -> nodes.Node:  # noqa: N802 - as jinja2 names it
-        return _lookup(node)
-
-    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802 - as jinja2 names it
-        return _lookup(node)
-
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802 - as jinja2 names it
-        return _lookup(node)
+_VALUES, _SAID = "values", "said"
 
 
-def _lookup(node: nodes.Expr) -> nodes.Node:
-    name = variable(node)
-    if name is None:
-        raise TemplateFault("a variable is named by words, such as facts.address")
-    values = nodes.Name("values", "load", lineno=node.lineno)
-    return nodes.Getitem(values, nodes.Const(name, lineno=node.lineno), "load", lineno=node.lineno)
+def _flat(node: N, of: str) -> N:
+    """Return a tree in which every variable is looked up by its full name: no attribute is read.
+
+    ``of`` is the mapping to look in. What is only decided by is looked up among the values.
+    """
+    made: nodes.Node
+    if isinstance(node, nodes.Expr) and not isinstance(node, nodes.Const):
+        if (name := variable(node)) is not None:
+            return cast(N, _lookup(name, of, node.lineno))
+        if isinstance(node, nodes.Name | nodes.Getattr | nodes.Getitem):
+            raise TemplateFault("a variable is named by words, such as facts.address")
+    match node:
+        case nodes.And(left=left, right=right) if of == _SAID:
+            chosen = (_flat(left, _VALUES), _flat(right, of), _flat(left, of))
+            made = nodes.CondExpr(*chosen, lineno=node.lineno)
+        case nodes.Or(left=left, right=right) if of == _SAID:
+            chosen = (_flat(left, _VALUES), _flat(left, of), _flat(right, of))
+            made = nodes.CondExpr(*chosen, lineno=node.lineno)
+        case nodes.Compare() | nodes.Not():
+            made = _rebuilt(node, lambda _: _VALUES)
+        case nodes.If() | nodes.CondExpr():
+            made = _rebuilt(node, lambda field: _VALUES if field == "test" else of)
+        case _:
+            made = _rebuilt(node, lambda _: of)
+    return cast(N, made)
+
+
+def _rebuilt(node: N, of: Callable[[str], str]) -> N:
+    """Copy a node with the mapping that each of its fields looks in."""
+
+    def field(name: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [field(name, each) for each in value]
+        return _flat(value, of(name)) if isinstance(value, nodes.Node) else value
+
+    fields = [field(name, value) for name, value in node.iter_fields()]
+    return type(node)(*fields, lineno=node.lineno)
+
+
+def _lookup(name: str, of: str, line: int) -> nodes.Expr:
+    mapping = nodes.Name(of, "load", lineno=line)
+    return nodes.Getitem(mapping, nodes.Const(name, lineno=line), "load", lineno=line)

@@ -23,7 +23,7 @@ from voicebridge.realtime.server_events import (
     SessionCreatedEvent,
 )
 from voicebridge.realtime.session import AnySession, ClientSecret, Session
-from voicebridge.realtime.transport import WebSocketConn, WebSocketDialer, default_dialer
+from voicebridge.realtime.transport import WebSocketConn, WebSocketDialer, dialer_named
 from voicebridge.realtime.transport.refused import refused_session
 
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -34,8 +34,12 @@ class Client:
     """Opens connections to one server with one key."""
 
     def __init__(self, config: ClientConfig | str) -> None:
-        """Take a configuration, or just a key for OpenAI."""
+        """Take a configuration, or just a key for OpenAI.
+
+        Raises ``ConfigError`` if the library of the transport asked for is not installed.
+        """
         self._config = default_config(config) if isinstance(config, str) else config
+        self._dialer = dialer_named(self._config.transport)
 
     def __repr__(self) -> str:
         """Show the configuration without the key."""
@@ -86,7 +90,7 @@ class Client:
             self._config,
             target,
             options,
-            dialer=dialer or default_dialer(),
+            dialer=dialer or self._dialer,
             logger=logger or NopLogger(),
             timeout_s=timeout_s,
         )

@@ -27,6 +27,8 @@ from voicebridge.realtime.enums import (
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
+    from voicebridge.realtime.transport import TransportName
+
 DialectName: TypeAlias = Literal["ga", "beta"]
 
 _DIALECTS: Final = {
@@ -49,8 +51,9 @@ class ClientConfig:
     (Entra) instead of as ``api-key``. ``headers`` are added to every request, such as
     ``OpenAI-Project``. ``strict`` refuses what the dialect's server would refuse; switch it off
     for a compatible server with keys of its own. ``server_speaks_first`` is False for servers
-    that wait for a ``session.update`` before they say anything. ``http_session`` is used for REST
-    calls and left open.
+    that wait for a ``session.update`` before they say anything. ``transport`` names the library
+    that carries the websocket; "auto" is picows where it is installed, else websockets.
+    ``http_session`` is used for REST calls and left open.
     """
 
     auth_token: str = field(default="", repr=False)
@@ -64,6 +67,7 @@ class ClientConfig:
     strict: bool = True
     server_speaks_first: bool = True
     send_timeout_s: float = 10.0
+    transport: TransportName = "auto"
     http_session: ClientSession | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from voicebridge.realtime.errors import (
     DeadlineExceeded,
     RealtimeProtocolError,
     UnsupportedMessageType,
+    UnsupportedParameter,
 )
 from voicebridge.realtime.logger import Logger, NopLogger
 from voicebridge.realtime.server_events import ServerEvent
@@ -49,6 +50,16 @@ class Conn:
     One reader at a time; any number of senders. Events are taken one by one with
     ``read_message``, or by ``async for``, which passes over malformed ones.
     """
+
+    __slots__ = (
+        "_already_read",
+        "_closing",
+        "_listen",
+        "_logger",
+        "_options",
+        "_post",
+        "_transport",
+    )
 
     def __init__(
         self,
@@ -176,9 +187,23 @@ class Conn:
         Then ``append_audio`` sends it, or tells why it cannot. The payload is not checked, and
         must need no escape in JSON. Not every transport can do this.
         """
-        if self._post is None or self._closing:
+        post = self._post
+        return post is not None and post(
+            f'{{"type":"input_audio_buffer.append","audio":"{payload}"}}'.encode()
+        )
+
+    def post(self, event: ClientEvent) -> bool:
+        """Send an event at once; False, and nothing sent, if that has to wait or cannot be.
+
+        Then ``send_message`` sends it, or tells why it cannot.
+        """
+        if self._post is None:
             return False
-        return self._post(f'{{"type":"input_audio_buffer.append","audio":"{payload}"}}'.encode())
+        try:
+            data = marshal_client_event(event, self.dialect, strict=self._options.strict)
+        except UnsupportedParameter:
+            return False
+        return self._post(data)
 
     async def ping(self, *, timeout_s: float = PING_TIMEOUT_S) -> None:
         """Send a ping and wait for its pong. Raises ``ConnClosed`` or ``DeadlineExceeded``."""
@@ -188,7 +213,7 @@ class Conn:
 
     async def close(self) -> None:
         """Close the connection; again and again without harm, and never with an error."""
-        self._closing = True
+        self._closing, self._post = True, None
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._transport.close()

@@ -63,6 +63,8 @@ class CallRecord:
                 self._agent_spoke(note)
             case do.NoteCallerSpoke():
                 self._caller_spoke(note)
+            case do.NoteKeys(at_ms, count):
+                self.spoken.append(Spoken("caller", "", at_ms, f"({count} keys pressed)"))
             case do.NoteBargeIn(at_ms):
                 self.barge_ins_ms.append(at_ms)
             case do.NoteTool():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from voicebridge.rehearsal.hearing_truth import HeardItem
 from voicebridge.rehearsal.phone_log import CallerSpeech, Clear, PhoneLog
@@ -78,8 +78,7 @@ def _speech_before(clear: Clear, model: SessionLog) -> float | None:
     return earlier[-1]
 
 
-@dataclass(frozen=True, slots=True)
-class FramesToModel:
+class FramesToModel(NamedTuple):
     """The caller's frames on their way: lost between others, or under way at the hang-up."""
 
     lost: int
@@ -88,8 +87,24 @@ class FramesToModel:
 
 
 def frames_to_model(phone: PhoneLog, model: SessionLog) -> FramesToModel:
-    """Compare what the caller sent with what was appended to the model's buffer, byte by byte."""
+    """Compare what the caller sent with what was appended to the model's buffer, byte by byte.
+
+    Where each of several streams had a session of its own, each is compared with its own.
+    """
     sent, appended = bytes(phone.sent_audio), bytes(model.appended)
+    if len(model.starts) != len(phone.streams) or len(model.starts) < 2:
+        return _compared(sent, appended)
+    cuts = [stream.carrier_ms * 8 for stream in phone.streams[1:]]
+    pairs = zip(_parts(sent, cuts), _parts(appended, model.starts[1:]), strict=True)
+    lost, altered, in_flight = zip(*(_compared(*pair) for pair in pairs), strict=True)
+    return FramesToModel(sum(lost), sum(altered), sum(in_flight))
+
+
+def _parts(audio: bytes, cuts: Sequence[int]) -> list[bytes]:
+    return [audio[a:b] for a, b in zip([0, *cuts], [*cuts, len(audio)], strict=True)]
+
+
+def _compared(sent: bytes, appended: bytes) -> FramesToModel:
     if sent.startswith(appended):
         return FramesToModel(0, 0, -(-(len(sent) - len(appended)) // FRAME_BYTES))
     ours, theirs = _frames(sent), _frames(appended)

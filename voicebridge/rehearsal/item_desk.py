@@ -10,7 +10,7 @@ from voicebridge.rehearsal.client_events import (
     ItemNamed,
     ItemTruncate,
 )
-from voicebridge.rehearsal.conversation import Item
+from voicebridge.rehearsal.conversation import Item, Json
 from voicebridge.rehearsal.refusals import RefusedError
 from voicebridge.rehearsal.session_log import Delete, SpokenItem, Truncate
 from voicebridge.rehearsal.session_state import SessionState, new_id
@@ -32,6 +32,7 @@ class ItemDesk:
             body.setdefault("call_id", new_id("call"))
         item = Item(new.id or new_id("item"), body)
         previous = self._state.conversation.add(item, event.previous_item_id)
+        self._state.log.told.extend(_texts(body))
         for kind in ("added", "done"):
             wire = item.on_the_wire()
             self._emit(f"conversation.item.{kind}", previous_item_id=previous, item=wire)
@@ -87,6 +88,13 @@ class ItemDesk:
 
     def _emit(self, event_type: str, **fields: object) -> None:
         self._state.outbox.emit({"type": event_type, **fields})
+
+
+def _texts(body: Json) -> list[str]:
+    """Give the words of an item that a client has written."""
+    texts = [body.get("arguments"), body.get("output")]
+    texts += [part.get("text") for part in body.get("content", ())]
+    return [text for text in texts if text]
 
 
 def heard_and_rest(spoken: SpokenItem, heard_ms: int) -> tuple[str, str]:

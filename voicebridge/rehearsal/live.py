@@ -93,6 +93,8 @@ class LiveTimeline:
                 self._line(note.at, "key", note.text)
             case "error":
                 self._line(note.at, "error", note.text)
+            case "carrier":
+                self._line(note.at, "carrier", note.text)
             case "violation":
                 self._line(note.at, "warning", note.text)
             case "verb":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from voicebridge.rehearsal.load_model import LoadModel
 from voicebridge.rehearsal.load_phone import LoadPhone
+from voicebridge.rehearsal.load_stamp import FRAME_BYTES
 
 LATE_P99_MS = 3.0
 """A generator whose hundredth tick comes later than this measures itself."""
@@ -89,10 +90,15 @@ class LoadFigures:
         """Whether every byte came once, unchanged and in order, and every call to its end."""
         return not (self.lost or self.repeated or self.swapped or self.altered or self.broken)
 
-    def bearable(self, p99_ms: float) -> bool:
-        """Whether a run that counts lost nothing and kept the delay under a bound."""
+    def unbearable(self, p99_ms: float) -> str:
+        """Say what makes this more calls than can be borne, or nothing if they are borne."""
+        if self.void:
+            return f"void, {self.void}"
+        if not self.whole:
+            harm = self.lost + self.repeated + self.swapped + self.altered
+            return f"{harm} bytes wrong, {self.broken} calls broken"
         slowest = max(self.up_ms.p99, self.down_ms.p99)
-        return not self.void and self.whole and slowest < p99_ms
+        return f"p99 {slowest:.1f} ms" if slowest >= p99_ms else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
@@ -121,7 +127,7 @@ class Damage:
     altered: int
 
 
-def damage(phones: Sequence[LoadPhone], sessions: Sequence[LoadModel]) -> Damage:
+def damage(phones: Collection[LoadPhone], sessions: Collection[LoadModel]) -> Damage:
     """Compare what was sent with what came, in both directions; of a cut reply a part may miss."""
     ends = [*(phone.heard for phone in phones), *(session.heard for session in sessions)]
     lost, heard_by = 0, {session.phone: session.heard for session in sessions if session.phone}
@@ -132,14 +138,14 @@ def damage(phones: Sequence[LoadPhone], sessions: Sequence[LoadModel]) -> Damage
         came = session.phone.heard.came if session.phone else {}
         lost += sum(
             said - came.get(run, 0)
-            for run, said in session.said.items()
-            if run not in session.cut_runs
+            for run, said in session.spoken.frames.items()
+            if run not in session.spoken.cut_runs
         )
     return Damage(
-        lost * 160,
-        sum(end.repeated for end in ends) * 160,
-        sum(end.swapped for end in ends) * 160,
-        sum(end.altered for end in ends) * 160,
+        lost * FRAME_BYTES,
+        sum(end.repeated for end in ends) * FRAME_BYTES,
+        sum(end.swapped for end in ends) * FRAME_BYTES,
+        sum(end.altered for end in ends) * FRAME_BYTES,
     )
 
 

@@ -13,6 +13,7 @@ import os
 import ssl
 import sys
 from array import array
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,6 @@ from voicebridge.rehearsal.load_phone import LoadPhone
 from voicebridge.rehearsal.load_process import cpu_s, memory_kb, waited_s
 
 HOST = "127.0.0.1"
-SLOTS = 20
-"""Ticks of a frame: phones are spread over them; a session has another than its phone."""
-
 SLOT_S = 0.001
 DIAL_EVERY_S = 0.03
 SETTLE_S = 2.0
@@ -36,6 +34,10 @@ UNDER_WAY_S = 0.7
 
 OPEN_AFTER_S = 1.0
 _MODEL_SLOT = 7
+"""A session is ticked so many slots from its phone."""
+
+
+Play = Callable[[dict[str, Any], Exchange], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +78,15 @@ class Generator:
         while (due := self._begun + self._slot * SLOT_S) <= (now := monotonic()):
             if self.measuring:
                 self.late_ms.append((now - due) * 1000)
-            self._play(self._slot % SLOTS)
+            self._play(self._slot)
             self._slot += 1
         self._timer = self._loop.call_later(due - now, self._tick)
 
     def _play(self, slot: int) -> None:
-        phones, sessions = self._exchange.phones, self._exchange.sessions
-        for number in range(slot, len(phones), SLOTS):
-            phones[number].tick()
-        for index in range((slot + _MODEL_SLOT) % (SLOTS // 2), len(sessions), SLOTS // 2):
-            sessions[index].tick()
+        for phone in self._exchange.phones.due(slot):
+            phone.tick()
+        for session in self._exchange.sessions.due(slot + _MODEL_SLOT):
+            session.tick()
 
 
 async def measure(order: Order, exchange: Exchange) -> LoadFigures:
@@ -108,7 +109,7 @@ async def measure(order: Order, exchange: Exchange) -> LoadFigures:
     grown_kb = memory_kb(order.pid) - order.idle_kb
     generator.stop()
     await asyncio.sleep(UNDER_WAY_S)
-    phones, sessions = list(exchange.phones.values()), exchange.sessions
+    phones, sessions = list(exchange.phones), list(exchange.sessions)
     broken, harm = order.calls - sum(phone.talking for phone in phones), damage(phones, sessions)
     for phone in phones:
         phone.leave()
@@ -130,7 +131,7 @@ async def measure(order: Order, exchange: Exchange) -> LoadFigures:
             if session.phone and session.first_frame_ns
         ),
         clear_ms=Spread.of(delay for phone in phones for delay in phone.clear_delays_ms),
-        barge_ins=sum(session.barge_ins for session in sessions),
+        barge_ins=sum(session.spoken.barge_ins for session in sessions),
         lost=harm.lost,
         repeated=harm.repeated,
         swapped=harm.swapped,
@@ -146,47 +147,50 @@ async def _dial(order: Order, exchange: Exchange) -> None:
     loop = asyncio.get_running_loop()
     for number in range(order.calls):
         phone = LoadPhone(number, "/twilio/media")
-        exchange.phones[number] = phone
+        exchange.phones.add(number, phone)
         await loop.create_connection(lambda phone=phone: phone, HOST, order.port)  # type: ignore[misc]
         await asyncio.sleep(DIAL_EVERY_S)
 
 
 def _measure_from(exchange: Exchange, moment_ns: int) -> None:
     exchange.measure_from_ns = moment_ns
-    arrivals = [phone.heard for phone in exchange.phones.values()]
+    arrivals = [phone.heard for phone in exchange.phones]
     arrivals += [session.heard for session in exchange.sessions]
     for each in arrivals:
         each.measure_from_ns = moment_ns
 
 
-async def serve(certificate: Path | None) -> None:
-    """Be the generator of one run."""
+async def serve(certificate: Path | None, play: Play, exchange: Exchange) -> None:
+    """Be the model server and the telephones of one run: ``play`` gets the order."""
     context = None
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-    exchange = Exchange()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: LoadModel(exchange), HOST, 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
     scheme = "wss" if context else "ws"
-    _write({"model_url": f"{scheme}://{HOST}:{port}/v1/realtime"})
+    write_line({"model_url": f"{scheme}://{HOST}:{port}/v1/realtime"})
     line = await loop.run_in_executor(None, sys.stdin.readline)
     if line:
-        gc.collect()
-        gc.disable()  # a collection would be lateness of ours
-        figures = await measure(Order(**json.loads(line)), exchange)
-        _write(figures.to_dict())
+        write_line(await play(json.loads(line), exchange))
     server.close()
 
 
-def _write(values: dict[str, Any]) -> None:
+async def _measure_once(order: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
+    gc.collect()
+    gc.disable()  # a collection would be lateness of ours
+    return (await measure(Order(**order), exchange)).to_dict()
+
+
+def write_line(values: dict[str, Any]) -> None:
+    """Tell whoever started this process."""
     sys.stdout.write(json.dumps(values) + "\n")
     sys.stdout.flush()
 
 
-def main() -> None:
-    """Run: ``python -m voicebridge.rehearsal.load_generator CORE [CERTIFICATE]``."""
+def run(play: Play, *, tool_share: float = 0.0) -> None:
+    """Be a generator by the command line: CORE [CERTIFICATE]."""
     os.sched_setaffinity(0, {int(sys.argv[1])})
     certificate = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     factory = asyncio.new_event_loop
@@ -195,8 +199,8 @@ def main() -> None:
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(serve(certificate))
+        runner.run(serve(certificate, play, Exchange(tool_share=tool_share)))
 
 
 if __name__ == "__main__":
-    main()
+    run(_measure_once)

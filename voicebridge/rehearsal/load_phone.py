@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from binascii import b2a_base64
 from collections import deque
+from collections.abc import Mapping
 from time import monotonic_ns
 from typing import Any
 
@@ -19,12 +21,20 @@ _MEDIA = b'{"event":"media","streamSid":"'
 _PAYLOAD = b'"media":{"payload":"'
 
 
+def call_sid_of(number: int) -> str:
+    """Name a call as the carrier does."""
+    return f"CA{number:032x}"
+
+
 class LoadPhone(WireEnd):
     """A caller whose voice is stamps; ``tick`` is to be called every 20 ms."""
 
-    def __init__(self, number: int, path: str) -> None:
+    def __init__(self, number: int, path: str, parameters: Mapping[str, str] | None = None) -> None:
+        """Make a phone that will ask for a path; the parameters are those of the TwiML."""
         super().__init__(path)
         self.number = number
+        self.call_sid = call_sid_of(number)
+        self.gone = asyncio.Event()
         self.heard = Arrivals()
         self.sent = 0
         self.dialled_ns = monotonic_ns()
@@ -38,8 +48,9 @@ class LoadPhone(WireEnd):
         self._queue_end_ns = 0
         self._marks: deque[tuple[int, str]] = deque()
         self._writer = StreamWriter(
-            f"MZ{number:032x}", f"CA{number:032x}", "AC00000000000000000000000000000000"
+            f"MZ{number:032x}", self.call_sid, "AC00000000000000000000000000000000"
         )
+        self._parameters = parameters or {}
 
     def sounding(self, now_ns: int) -> bool:
         """Tell whether something is being played."""
@@ -48,12 +59,13 @@ class LoadPhone(WireEnd):
     def opened(self) -> None:
         """Say who is calling, and start to talk."""
         self.send(CONNECTED.encode())
-        self.send(self._writer.start({}).encode())
+        self.send(self._writer.start(self._parameters).encode())
         self.talking = True
 
     def closed(self) -> None:
         """Take note of the end."""
         self.talking = False
+        self.gone.set()
 
     def tick(self) -> None:
         """Send a frame, and the marks that have been reached."""
@@ -66,6 +78,10 @@ class LoadPhone(WireEnd):
         payload = b2a_base64(frame, newline=False).decode()
         self.send(self._writer.media(payload, self.sent * 20).encode())
         self.sent += 1
+
+    def fall_silent(self) -> None:
+        """Send nothing more, so that what is under way can arrive."""
+        self.talking = False
 
     def leave(self) -> None:
         """Hang up."""

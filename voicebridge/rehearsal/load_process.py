@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -33,12 +35,41 @@ def waited_s(pid: int) -> float:
     return int(fields[1]) / 1e9 if len(fields) > 1 else 0.0
 
 
-def memory_kb(pid: int) -> int:
-    """Return what a process tree holds in memory, in kilobytes; shared pages count by share."""
-    total = 0
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a process tree holds, in kilobytes."""
+
+    pss_kb: int = 0
+    """Pages by share: one that n processes map counts as an nth."""
+    uss_kb: int = 0
+    """Pages that no other process maps."""
+    own_kb: int = 0
+    """Pages that no file stands behind, wherever they lie: what leaks consist of."""
+
+
+def memory(pid: int) -> Memory:
+    """Measure a process tree; all 0 for one that is gone."""
+    pss = uss = own = 0
     for one in tree(pid):
         rows = dict(line.split(":", 1) for line in _read(one, "smaps_rollup").splitlines()[1:])
-        total += int(rows.get("Pss", "0").split()[0])
+        kb = {name: int(value.split()[0]) for name, value in rows.items()}
+        pss += kb.get("Pss", 0)
+        uss += kb.get("Private_Clean", 0) + kb.get("Private_Dirty", 0)
+        own += kb.get("Anonymous", 0) + kb.get("Swap", 0)
+    return Memory(pss, uss, own)
+
+
+def memory_kb(pid: int) -> int:
+    """Return what a process tree holds in memory, in kilobytes; shared pages count by share."""
+    return memory(pid).pss_kb
+
+
+def open_files(pid: int) -> int:
+    """Count the files and sockets that a process tree has open."""
+    total = 0
+    for one in tree(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            total += len(os.listdir(_PROC / str(one) / "fd"))
     return total
 
 

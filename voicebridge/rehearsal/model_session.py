@@ -136,6 +136,8 @@ class ModelSession:
         state = self._state
         patch = read_update(event.session)
         state.config = updated(state.config, patch, has_spoken=state.has_spoken)
+        if state.config.instructions:
+            state.log.told.append(state.config.instructions)
         self._turns.configure()
         echoed, mode = self._session_object(), state.setting.faults.session_updated
         if mode == "never":

@@ -19,6 +19,7 @@ PhoneNoteKind = Literal[
     "violation",  # a message was dropped; text: why
     "error",  # text: the carrier's error code and words
     "verb",  # a verb is carried out after the stream; text: the verb
+    "carrier",  # the carrier does something besides; text: what
     "hang_up",  # text: who ended the stream
 ]
 

@@ -26,7 +26,7 @@ from voicebridge.rehearsal.faults import Faults
 from voicebridge.rehearsal.model_connection import ModelConnection
 from voicebridge.rehearsal.model_session import Decoder, ModelSession
 from voicebridge.rehearsal.outbox import Encoder, Outbox
-from voicebridge.rehearsal.script import Script
+from voicebridge.rehearsal.script import Script, ScriptRun
 from voicebridge.rehearsal.session_config import Session
 from voicebridge.rehearsal.session_log import ServerNote
 from voicebridge.rehearsal.session_state import SessionState, Setting, new_id
@@ -55,7 +55,8 @@ class RealtimeServer:
     """Serve sessions on 127.0.0.1, each with its own run of the script.
 
     ``port`` 0 takes a free one; ``pace`` is how many times faster than real time speech is sent.
-    With ``api_key`` set, a client must bring it. ``sessions`` keeps those that are over, too.
+    With ``api_key`` set, a client must bring it. ``sessions`` keeps those that are over, too. A
+    ``shared`` run of a script is followed by all sessions together, each from where it stands.
     """
 
     script: Script
@@ -66,6 +67,7 @@ class RealtimeServer:
     api_key: str | None = None
     faults: Faults = field(default_factory=Faults)
     on_event: Callable[[ServerNote], None] | None = None
+    shared: ScriptRun | None = None
     sessions: list[ModelSession] = field(default_factory=list, init=False)
     _server: Server | None = field(default=None, init=False)
     _closing: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -143,7 +145,7 @@ class RealtimeServer:
             outbox=outbox,
             spawn=connection.spawn,
             config=Session(type="realtime", model=model),
-            script=self.script.begin(),
+            script=self.shared or self.script.begin(),
             chance=Random(len(self.sessions)),
         )
         session = ModelSession(state, dialect)

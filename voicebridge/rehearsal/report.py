@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from voicebridge.rehearsal import call_figures
+from voicebridge.rehearsal.actions import Action, Sound
 from voicebridge.rehearsal.hearing_truth import Cut, HeardItem, cuts, hearing_truth
 from voicebridge.rehearsal.phone_log import PhoneLog
 from voicebridge.rehearsal.session_log import SessionLog
@@ -64,13 +65,19 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A rehearsed call, judged; ``heard`` and ``cuts`` are the truth behind the figures."""
+    """A rehearsed call, judged; ``heard`` and ``cuts`` are the truth behind the figures.
+
+    ``actions`` are what the agent did besides speaking, ``missed`` what was expected otherwise.
+    """
 
     figures: tuple[Figure, ...]
     cuts: tuple[Cut, ...] = ()
     answer_delays_ms: tuple[float, ...] = ()
     errors: tuple[str, ...] = ()
     heard: tuple[HeardItem, ...] = field(default=(), repr=False)
+    actions: tuple[Action, ...] = ()
+    sounds: tuple[Sound, ...] = ()
+    missed: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -82,14 +89,26 @@ class Report:
         return {figure.name: figure for figure in self.figures}[name]
 
     def as_dict(self) -> dict[str, object]:
-        """Give figures, cuts, answer delays and errors as plain data."""
+        """Give figures, cuts, actions, what was heard, delays and errors as plain data."""
         return {
             "ok": self.ok,
             "figures": [{**asdict(figure), "ok": figure.ok} for figure in self.figures],
             "cuts": [asdict(cut) for cut in self.cuts],
+            "actions": [action.as_dict() for action in self.actions],
+            "heard": [asdict(sound) for sound in self.sounds],
+            "missed": list(self.missed),
             "answer_delays_ms": list(self.answer_delays_ms),
             "errors": list(self.errors),
         }
+
+    def acted(self, actions: Sequence[Action], sounds: Sequence[Sound]) -> Report:
+        """Return the report with what the agent did, and all that was heard."""
+        return replace(self, actions=tuple(actions), sounds=tuple(sounds))
+
+    def expected(self, missed: Sequence[str]) -> Report:
+        """Return the report with what was expected otherwise; a single such line breaks it."""
+        figure = Figure("expectations missed", len(missed), "", 0)
+        return replace(self, figures=(*self.figures, figure), missed=tuple(missed))
 
     def to_json(self) -> str:
         """Write the report as indented JSON."""

@@ -37,6 +37,8 @@ class Responder:
     def start(self, params: ResponseParams) -> None:
         """Start a response with these settings; out of band it leaves the script where it is."""
         joins, active = params.conversation == "auto", self.active
+        if params.instructions:
+            self._state.log.told.append(params.instructions)
         self._runs = {key: run for key, run in self._runs.items() if not run.over}
         if joins and active is not None:
             raise RefusedError(

@@ -14,7 +14,7 @@ from voicebridge.rehearsal.conversation import AGENT_MS_PER_TOKEN, Item, ItemSta
 from voicebridge.rehearsal.response_wire import Manner, status_details, usage
 from voicebridge.rehearsal.session_log import ResponseMade, ToolCallMade
 from voicebridge.rehearsal.session_state import SessionState, new_id
-from voicebridge.rehearsal.speaking import Speaking
+from voicebridge.rehearsal.speaking import Speaking, pause
 from voicebridge.rehearsal.steps import AgentStep
 
 Outcome = Literal["completed", "cancelled", "incomplete", "failed"]
@@ -64,6 +64,7 @@ class ResponseRun:
 
     async def run(self) -> None:
         """Say and call what the step says, and finish."""
+        await pause(self._cut, time.monotonic() + self._step.wait_ms / 1000)
         for text in (self._step.say, *self._step.also_say):
             if text is not None and not self.over:
                 await self._say(self._state.memory.fill(text))

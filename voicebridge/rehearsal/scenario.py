@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from voicebridge.personas.yaml_lines import load_model
+from voicebridge.rehearsal.carrier_side import CarrierSide
+from voicebridge.rehearsal.expect import Expect
 from voicebridge.rehearsal.script import Script, standing_agent
 from voicebridge.rehearsal.steps import AgentStep, CallerStep, Strict
 
@@ -17,16 +19,21 @@ __all__ = ["AgentStep", "CallerStep", "Scenario", "load_scenario", "standing_age
 class Scenario(Strict):
     """One call, written down.
 
-    ``persona`` is the stem of a file under ``config/personas``; ``agent`` holds one step for each
-    response the simulated model is asked for, in order.
+    ``persona`` is the stem of a file under ``config/personas``. ``persona_with`` and
+    ``settings_with`` are laid over it and over the settings, for this call alone. ``agent`` holds
+    one step for each response the simulated model is asked for, in order.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
     title: Annotated[str, Field(min_length=1, max_length=120)]
     persona: Annotated[str, Field(min_length=1)]
     dialect: Literal["ga", "beta"] = "ga"
-    caller: Annotated[tuple[CallerStep, ...], Field(min_length=1)]
+    caller: tuple[CallerStep, ...]
     agent: Annotated[tuple[AgentStep, ...], Field(min_length=1)]
+    persona_with: dict[str, Any] = Field(default_factory=dict)
+    settings_with: dict[str, Any] = Field(default_factory=dict)
+    carrier: CarrierSide = CarrierSide()
+    expect: Expect = Expect()
 
     def script(self) -> Script:
         """Give the model's side: its responses, and the words it will hear; a cough has none."""

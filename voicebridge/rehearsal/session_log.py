@@ -6,6 +6,7 @@ Every time is ``time.monotonic()`` in seconds.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -100,10 +101,14 @@ class ErrorSent(NamedTuple):
 
 @dataclass(slots=True)
 class SessionLog:
-    """Everything of one session. ``appended`` is the input audio, decoded, in wire format."""
+    """Everything of one session. ``appended`` is the input audio, decoded, in wire format.
+
+    ``starts`` is where in it each session of a joined log begins. ``told`` are the texts that the client sent: instructions, messages and outputs of tools.
+    """
 
     appended: bytearray = field(default_factory=bytearray)
     append_count: int = 0
+    starts: list[int] = field(default_factory=list)
     items: dict[str, SpokenItem] = field(default_factory=dict)
     truncates: list[Truncate] = field(default_factory=list)
     deletes: list[Delete] = field(default_factory=list)
@@ -112,5 +117,29 @@ class SessionLog:
     responses: list[ResponseMade] = field(default_factory=list)
     errors_sent: list[ErrorSent] = field(default_factory=list)
     received: Counter[str] = field(default_factory=Counter)
+    told: list[str] = field(default_factory=list)
     closed_at: float | None = None
     close_code: int | None = None
+
+    @property
+    def used(self) -> bool:
+        """Tell whether a call used it: more was sent than what the session is to be."""
+        return bool(set(self.received) - {"session.update"})
+
+
+def joined(logs: Sequence[SessionLog]) -> SessionLog:
+    """Join the sessions of one call, one after the other; a single one stays as it is."""
+    if len(logs) == 1:
+        return logs[0]
+    whole = SessionLog()
+    for log in logs:
+        whole.appended += log.appended
+        whole.append_count += log.append_count
+        whole.items |= log.items
+        whole.received += log.received
+        for name in ("truncates", "deletes", "speech", "tool_calls", "responses", "errors_sent"):
+            getattr(whole, name).extend(getattr(log, name))
+        whole.told += log.told
+        whole.closed_at, whole.close_code = log.closed_at, log.close_code
+        whole.starts.append(len(whole.appended) - len(log.appended))
+    return whole

@@ -48,7 +48,7 @@ class Speaking:
         started = time.monotonic()
         for size in _sizes(state.chance, len(audio) // scale):
             sent_s = entry.sent_bytes / codec.bytes_per_ms / 1000
-            await _pause(cut, started + sent_s / state.setting.pace)
+            await pause(cut, started + sent_s / state.setting.pace)
             await state.outbox.room()
             if cut.is_set():
                 return
@@ -93,7 +93,7 @@ def _sizes(chance: Random, total: int) -> list[int]:
     return sizes
 
 
-async def _pause(cut: asyncio.Event, until: float) -> None:
+async def pause(cut: asyncio.Event, until: float) -> None:
     """Wait until that moment, or shorter when the response is cut."""
     delay = until - time.monotonic()
     if delay <= 0:

@@ -61,7 +61,7 @@ class CallerStep(Strict):
 class AgentStep(Strict):
     """The agent's n-th response: something said, a tool called, or both in this order.
 
-    Each text of ``also_say`` is a further item of the same response.
+    ``wait_ms`` is how long the model thinks before it. Each text of ``also_say`` is a further item of the same response.
 
     ``say`` may contain ``{heard}`` (the last words the caller heard of the reply that was cut
     last), ``{rest}`` (that reply from the sentence in which it was cut) and ``{output.KEY}``
@@ -70,6 +70,7 @@ class AgentStep(Strict):
 
     say: Spoken | None = None
     also_say: tuple[Spoken, ...] = ()
+    wait_ms: Milliseconds = 0
     call: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
     arguments: dict[str, Any] = Field(default_factory=dict)
 

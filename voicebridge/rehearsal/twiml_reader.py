@@ -8,99 +8,27 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from voicebridge.rehearsal.twiml_schema import is_number, schema_problems
+from voicebridge.rehearsal.twiml_verbs import (
+    Conference,
+    Connect,
+    Dial,
+    Document,
+    Gather,
+    Hangup,
+    Pause,
+    Play,
+    Record,
+    Redirect,
+    Say,
+    Verb,
+)
+
+__all__ = ["Connect", "Document", "read_twiml", "stream_url_problem"]
+
 PARAMETER_LIMIT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Connect:
-    """Connect the call to a media stream at ``url``; ``action`` is fetched when it ends."""
-
-    url: str
-    parameters: dict[str, str]
-    name: str = ""
-    action: str = ""
-    method: str = "POST"
-
-    def __str__(self) -> str:
-        return f"Connect {self.url}"
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """Speak a text."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return f"Say {self.text}"
-
-
-@dataclass(frozen=True, slots=True)
-class Play:
-    """Play the audio at ``url``, or the tones of ``digits``."""
-
-    url: str
-    digits: str = ""
-
-    def __str__(self) -> str:
-        return f"Play {self.url or self.digits}"
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Say nothing for ``length_s`` seconds."""
-
-    length_s: float
-
-    def __str__(self) -> str:
-        return f"Pause {self.length_s:g}"
-
-
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    """Go on with the document at ``url``."""
-
-    url: str
-    method: str = "POST"
-
-    def __str__(self) -> str:
-        return f"Redirect {self.url}"
-
-
-@dataclass(frozen=True, slots=True)
-class Hangup:
-    """End the call; ``Reject`` is read as one too, with its reason."""
-
-    reason: str = ""
-
-    def __str__(self) -> str:
-        return f"Hangup {self.reason}".rstrip()
-
-
-@dataclass(frozen=True, slots=True)
-class Dial:
-    """Connect the caller to somebody else; ``action`` is fetched with how that went."""
-
-    target: str
-    action: str = ""
-    method: str = "POST"
-
-    def __str__(self) -> str:
-        return f"Dial {self.target}"
-
-
-Verb = Connect | Say | Play | Pause | Redirect | Hangup | Dial
-
-
-@dataclass(slots=True)
-class Document:
-    """The verbs of a document in order, and what was wrong with it."""
-
-    verbs: list[Verb] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
 
 
 def read_twiml(text: str) -> Document:
@@ -114,6 +42,7 @@ def read_twiml(text: str) -> Document:
     if root.tag != "Response":
         document.problems.append(f"12100: the root is <{root.tag}>, not <Response>")
         return document
+    document.problems.extend(schema_problems(root))
     for element in root:
         reader = _READERS.get(element.tag)
         if reader is None:
@@ -141,6 +70,18 @@ def stream_url_problem(url: str) -> str | None:
     return None
 
 
+def _method(element: ET.Element) -> str:
+    return element.get("method", "POST").upper()
+
+
+def _text(element: ET.Element) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
+def _is_true(element: ET.Element, name: str, default: str) -> bool:
+    return element.get(name, default).lower() == "true"
+
+
 def _read_connect(element: ET.Element, problems: list[str]) -> Verb | None:
     nouns = list(element)
     if len(nouns) != 1 or nouns[0].tag != "Stream":
@@ -154,9 +95,14 @@ def _read_connect(element: ET.Element, problems: list[str]) -> Verb | None:
     if problem:
         problems.append(problem)
         return None
-    parameters = _read_parameters(stream, problems)
-    action, method = element.get("action", ""), element.get("method", "POST").upper()
-    return Connect(url, parameters, stream.get("name", ""), action, method)
+    return Connect(
+        url,
+        _read_parameters(stream, problems),
+        stream.get("name", ""),
+        element.get("action", ""),
+        _method(element),
+        stream.get("statusCallback", ""),
+    )
 
 
 def _read_parameters(stream: ET.Element, problems: list[str]) -> dict[str, str]:
@@ -172,15 +118,15 @@ def _read_parameters(stream: ET.Element, problems: list[str]) -> dict[str, str]:
     return parameters
 
 
-def _read_say(element: ET.Element, problems: list[str]) -> Verb | None:
-    text = " ".join("".join(element.itertext()).split())
+def _read_say(element: ET.Element, problems: list[str]) -> Say | None:
+    text = _text(element)
     if not text:
         problems.append("13520: <Say> has no text")
         return None
     return Say(text)
 
 
-def _read_play(element: ET.Element, problems: list[str]) -> Verb | None:
+def _read_play(element: ET.Element, problems: list[str]) -> Play | None:
     url, digits = (element.text or "").strip(), element.get("digits", "")
     if not url and not digits:
         problems.append("13420: <Play> has no url")
@@ -188,16 +134,13 @@ def _read_play(element: ET.Element, problems: list[str]) -> Verb | None:
     return Play(url, digits)
 
 
-def _read_pause(element: ET.Element, problems: list[str]) -> Verb | None:
+def _read_pause(element: ET.Element, problems: list[str]) -> Pause | None:
     length = element.get("length", "1")
-    if not length.isdecimal():
-        problems.append(f"12200: <Pause length={length!r}> is not whole seconds")
-        return None
-    return Pause(float(length))
+    return Pause(float(length)) if length.isdecimal() else None
 
 
 def _read_redirect(element: ET.Element, problems: list[str]) -> Verb | None:
-    return Redirect((element.text or "").strip(), element.get("method", "POST").upper())
+    return Redirect((element.text or "").strip(), _method(element))
 
 
 def _read_hangup(element: ET.Element, problems: list[str]) -> Verb | None:
@@ -205,20 +148,59 @@ def _read_hangup(element: ET.Element, problems: list[str]) -> Verb | None:
 
 
 def _read_dial(element: ET.Element, problems: list[str]) -> Verb | None:
-    target = " ".join("".join(element.itertext()).split())
+    nouns = list(element)
+    target: str | Conference = _text(element)
     if not target:
         problems.append("13200: <Dial> names nobody")
         return None
-    return Dial(target, element.get("action", ""), element.get("method", "POST").upper())
+    if len(nouns) > 1 or any(noun.tag not in {"Number", "Conference"} for noun in nouns):
+        problems.append("12200: this carrier dials one <Number> or one <Conference>")
+        return None
+    if nouns and nouns[0].tag == "Conference":
+        room = nouns[0]
+        starts = _is_true(room, "startConferenceOnEnter", "true")
+        target = Conference(_text(room), starts, _is_true(room, "endConferenceOnExit", "false"))
+    elif not is_number(_text(element)):
+        problems.append(f"13223: {target!r} is not a number that can be dialled")
+        return None
+    return Dial(target, element.get("action", ""), _method(element))
 
 
-_READERS: dict[str, Callable[[ET.Element, list[str]], Verb | None]] = {
-    "Connect": _read_connect,
+def _read_gather(element: ET.Element, problems: list[str]) -> Verb | None:
+    prompts: list[Say | Play | Pause] = []
+    for child in element:
+        reader = _PROMPTS.get(child.tag)
+        if reader is None:
+            problems.append(f"12200: <{child.tag}> cannot stand in <Gather>")
+        elif (prompt := reader(child, problems)) is not None:
+            prompts.append(prompt)
+    most = element.get("numDigits", "")
+    return Gather(
+        tuple(prompts),
+        element.get("action", ""),
+        _method(element),
+        int(most) if most.isdecimal() else None,
+        _is_true(element, "actionOnEmptyResult", "false"),
+    )
+
+
+def _read_record(element: ET.Element, problems: list[str]) -> Verb | None:
+    return Record(element.get("action", ""), _method(element))
+
+
+_PROMPTS: dict[str, Callable[[ET.Element, list[str]], Say | Play | Pause | None]] = {
     "Say": _read_say,
     "Play": _read_play,
     "Pause": _read_pause,
+}
+
+_READERS: dict[str, Callable[[ET.Element, list[str]], Verb | None]] = {
+    **_PROMPTS,
+    "Connect": _read_connect,
     "Redirect": _read_redirect,
     "Hangup": _read_hangup,
     "Reject": _read_hangup,
     "Dial": _read_dial,
+    "Gather": _read_gather,
+    "Record": _read_record,
 }

@@ -7,6 +7,7 @@ Streams, sections 6 and 7); answers are TwiML or an error of the carrier's debug
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urldefrag, urljoin
 
 import aiohttp
@@ -23,11 +24,12 @@ TWIML_TYPES = {"text/xml", "application/xml"}
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """Who calls whom, and in whose account."""
+    """Who calls whom, in whose account; ``direction`` tells who placed the call."""
 
     account_sid: str
     from_number: str
     to_number: str
+    direction: str = "inbound"
 
 
 def voice_fields(who: Subscriber, call_sid: str, status: str = "ringing") -> dict[str, str]:
@@ -41,7 +43,7 @@ def voice_fields(who: Subscriber, call_sid: str, status: str = "ringing") -> dic
         "To": who.to_number,
         "Called": who.to_number,
         "CallStatus": status,
-        "Direction": "inbound",
+        "Direction": who.direction,
         "ApiVersion": "2010-04-01",
         "StirVerstat": "TN-Validation-Passed-A",
         **{
@@ -50,6 +52,12 @@ def voice_fields(who: Subscriber, call_sid: str, status: str = "ringing") -> dic
             for key, value in place.items()
         },
     }
+
+
+class _Answer(NamedTuple):
+    status: int
+    content_type: str
+    body: bytes
 
 
 class Webhook:
@@ -69,18 +77,31 @@ class Webhook:
         None when there is no document to go on with; the log's ``errors`` say why.
         """
         self._base_url = urljoin(self._base_url, url)
-        status = "in-progress" if self._log.documents else "ringing"
+        ringing = self._who.direction == "inbound" and not self._log.documents
+        status = "ringing" if ringing else "in-progress"
         fields = voice_fields(self._who, self._log.call_sid, status) | (extra or {})
-        text = await self._request(urldefrag(self._base_url).url, method, fields)
-        if text is None:
-            return None
+        url = urldefrag(self._base_url).url
+        answer = await self._ask(url, method, fields)
+        text = None if answer is None else self._text(url, answer)
+        return None if text is None else self.read(text)
+
+    def read(self, text: str) -> Document:
+        """Read a document and file it, with what is wrong with it."""
         document = read_twiml(text)
         verbs = tuple(str(verb) for verb in document.verbs)
         self._log.documents.append(DocumentRead(self._base_url, text, verbs))
         self._log.errors.extend(document.problems)
         return document
 
-    async def _request(self, url: str, method: str, fields: dict[str, str]) -> str | None:
+    async def tell(self, url: str, status: str, **more: str) -> None:
+        """Post a callback about this call, whose answer does not matter as long as it is a 2xx."""
+        fields = voice_fields(self._who, self._log.call_sid, status) | more
+        answer = await self._ask(url, "POST", fields)
+        if answer is not None and not 200 <= answer.status < 300:
+            self._log.errors.append(f"11200: {url} answered {answer.status}")
+
+    async def _ask(self, url: str, method: str, fields: dict[str, str]) -> _Answer | None:
+        """Send a signed request; None, and a line in the log, if there is no answer."""
         form = list(fields.items()) if method == "POST" else []
         if method != "POST":
             url = str(URL(url).update_query(fields))
@@ -94,21 +115,21 @@ class Webhook:
                 headers=headers,
                 timeout=timeout,
             ) as response:
-                return self._accept(url, response, await response.read())
+                return _Answer(response.status, response.content_type, await response.read())
         except aiohttp.ClientConnectorError as error:
             self._log.errors.append(f"11205: no connection to {url}: {error}")
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
             self._log.errors.append(f"11200: {url}: {type(error).__name__}: {error}".rstrip(": "))
         return None
 
-    def _accept(self, url: str, response: aiohttp.ClientResponse, body: bytes) -> str | None:
-        if response.status != 200:
-            problem = f"11200: {url} answered {response.status}"
-        elif response.content_type not in TWIML_TYPES:
-            problem = f"12300: {url} answered {response.content_type}, not XML"
-        elif len(body) > DOCUMENT_LIMIT_BYTES:
+    def _text(self, url: str, answer: _Answer) -> str | None:
+        if answer.status != 200:
+            problem = f"11200: {url} answered {answer.status}"
+        elif answer.content_type not in TWIML_TYPES:
+            problem = f"12300: {url} answered {answer.content_type}, not XML"
+        elif len(answer.body) > DOCUMENT_LIMIT_BYTES:
             problem = f"11750: {url} answered more than {DOCUMENT_LIMIT_BYTES} bytes"
         else:
-            return body.decode("utf-8", "replace")
+            return answer.body.decode("utf-8", "replace")
         self._log.errors.append(problem)
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from aiohttp import web
 from voicebridge.carriers import twilio
 from voicebridge.personas.routing import Asked
 from voicebridge.server.expected import Expected
-from voicebridge.server.keys import GUARD, SWITCHBOARD
+from voicebridge.server.keys import GUARD, SWITCHBOARD, WORKER
 from voicebridge.server.paths import AFTER_PATH, MEDIA_PATH, STREAM_STATUS_PATH
 from voicebridge.server.visit import Visit
 
@@ -34,9 +35,13 @@ async def connect(request: web.Request, visit: Visit, greeting: str | None = Non
     )
     if token is None:
         return None
-    base = guard.base_url(request)
+    base, media_path = guard.base_url(request), MEDIA_PATH
+    if (worker := request.app.get(WORKER)) is not None:
+        # A stream's URL keeps no query at this carrier.
+        media_path = f"{MEDIA_PATH}/{worker.index}"
+        visit = replace(visit, worker=str(worker.index))
     return twilio.twiml_connect(
-        guard.stream_url(request, MEDIA_PATH),
+        guard.stream_url(request, media_path),
         {"token": token},
         visit.with_(persona=persona).url(base + AFTER_PATH),
         base + STREAM_STATUS_PATH,

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from voicebridge.records.status import StatusBook
 from voicebridge.server.after import after_stream, dial_done
+from voicebridge.server.crew.owner import to_its_owner
+from voicebridge.server.crew.worker import Worker
 from voicebridge.server.door import Networks, pending_streams
 from voicebridge.server.health import healthz, readyz
-from voicebridge.server.keys import DIALLER, GUARD, PENDING, STATUSES, SWITCHBOARD
+from voicebridge.server.keys import (
+    DIALLER,
+    GUARD,
+    PENDING,
+    REFUSALS,
+    STATUSES,
+    SWITCHBOARD,
+    WORKER,
+)
 from voicebridge.server.media import media
 from voicebridge.server.outbound import dialler_for, machine_detected, place_call
 from voicebridge.server.paths import (
@@ -21,25 +33,39 @@ from voicebridge.server.paths import (
     STREAM_STATUS_PATH,
     VOICE_PATH,
 )
+from voicebridge.server.refusals import Refusals
 from voicebridge.server.security import RequestGuard
 from voicebridge.server.status import call_status, stream_status
 from voicebridge.server.switchboard import Switchboard
 from voicebridge.server.webhooks import voice
+from voicebridge.server.welcome import show_out
 
 MOST_FORM_BYTES = 64 * 1024
 
 
-def create_app(switchboard: Switchboard) -> web.Application:
-    """Build the application of a switchboard."""
+def create_app(switchboard: Switchboard, worker: Worker | None = None) -> web.Application:
+    """Build the application of a switchboard; of one worker among several if it is named."""
     settings = switchboard.settings
-    auth_tokens = (settings.twilio_auth_token, settings.twilio_auth_token_old)
+    secrets = (
+        settings.twilio_auth_token,
+        settings.twilio_auth_token_old,
+        settings.twilio_shared_key,
+    )
+    account_id = settings.twilio_account_sid
     proxies = Networks(settings.security.trusted_proxies)
-    app = web.Application(client_max_size=MOST_FORM_BYTES)
+    middlewares = [] if worker is None else [to_its_owner]
+    app = web.Application(client_max_size=MOST_FORM_BYTES, middlewares=middlewares)
     app[SWITCHBOARD] = switchboard
     app[GUARD] = RequestGuard(
-        [token.get_secret_value() for token in auth_tokens if token], settings.public_url, proxies
+        [secret.get_secret_value() for secret in secrets if secret],
+        settings.public_url,
+        proxies,
+        [account_id, *settings.security.accounts] if account_id else [],
     )
-    app[PENDING] = pending_streams(settings)
+    app[REFUSALS] = refusals = Refusals()
+    refusals.on_change = partial(setattr, switchboard.slot, "refused")
+    app[PENDING] = pending_streams(settings, refusals)
+    app.on_response_prepare.append(show_out)
     app[STATUSES] = StatusBook(settings.records.directory)
     app.router.add_post(VOICE_PATH, voice)
     app.router.add_post(AFTER_PATH, after_stream)
@@ -52,6 +78,9 @@ def create_app(switchboard: Switchboard) -> web.Application:
     app.router.add_post(AMD_PATH, machine_detected)
     app.router.add_post(CALLS_PATH, place_call)
     app.router.add_get(MEDIA_PATH, media)
+    if worker is not None:
+        app[WORKER] = worker
+        app.router.add_get(MEDIA_PATH + "/{worker}", media)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     return app

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
+from voicebridge.bridge.caller_keys import key_rules
 from voicebridge.bridge.greeting import greeting_instructions
 from voicebridge.bridge.manners import manners_for
 from voicebridge.bridge.phrases import load_phrases
@@ -16,7 +17,7 @@ from voicebridge.tools.tool import Tool
 
 def call_config(
     persona: Persona,
-    tools: Iterable[Tool],
+    tools: Sequence[Tool],
     *,
     greeting: str | None = None,
     spoken: SpokenGreeting | None = None,
@@ -36,7 +37,9 @@ def call_config(
         manners=manners_for(persona),
         max_duration_s=limits.max_duration_s,
         silence_s=limits.silence_s,
+        silence_prompts=limits.silence_prompts,
         goodbye_s=limits.goodbye_s,
+        keys=key_rules(persona.keys, tools),
         tools=ToolRules(
             timeout_s=limits.tool_timeout_s,
             tools={

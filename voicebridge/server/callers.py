@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, deque
 
 from voicebridge.personas.numbers import is_anonymous
-
-MINUTE_S = 60.0
-MOST_NUMBERS = 10_000
+from voicebridge.server.crew.board import Board
 
 
 class Rate:
-    """At most ``most`` happenings a minute of each key; None lets all through."""
+    """At most ``most`` happenings a minute of each key, over all workers; None lets all through.
 
-    def __init__(self, most: int | None) -> None:
-        self._most = most
-        self._times: OrderedDict[str, deque[float]] = OrderedDict()
+    ``about`` keeps apart what is counted on the same board.
+    """
+
+    def __init__(self, most: int | None, board: Board | None = None, about: str = "") -> None:
+        self._most, self._board, self._about = most, board or Board.alone(), about
 
     def allows(self, key: str) -> bool:
         """Take note of a happening; False, and not counted, if it is one too many."""
         if self._most is None:
             return True
-        now = time.monotonic()
-        times = self._times.setdefault(key, deque())
-        self._times.move_to_end(key)
-        while len(self._times) > MOST_NUMBERS:
-            self._times.popitem(last=False)
-        while times and times[0] <= now - MINUTE_S:
-            times.popleft()
-        if len(times) >= self._most:
-            return False
-        times.append(now)
+        name, now = f"{self._about}:{key}", time.monotonic()
+        with self._board.lock:
+            if self._board.happened.count(name, now) >= self._most:
+                return False
+            self._board.happened.add(name, now)
         return True
 
 
 class Callers:
-    """The callers of this process; those who hide their number are not told apart, nor counted."""
+    """The callers of this node; those who hide their number are not told apart, nor counted."""
 
-    def __init__(self, most_a_minute: int | None) -> None:
-        self._rate = Rate(most_a_minute)
+    def __init__(self, most_a_minute: int | None, board: Board | None = None) -> None:
+        self._rate = Rate(most_a_minute, board, "caller")
 
     def may_call(self, number: str) -> bool:
         """Take note of a call; False if it is one too many."""

@@ -2,7 +2,8 @@
 
 A stranger who opens sockets and says nothing costs a few bytes for a few seconds and never gets to
 the web server. What is said up to the end of a request's head is kept here; then the connection is
-handed on, and the door is out of its way.
+handed on, and the door is out of its way. It counts as waiting, and its time runs, until the
+carrier's signature is found on its first request, or until that is answered.
 """
 
 from __future__ import annotations
@@ -10,29 +11,34 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import time
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
-import structlog
 from aiohttp import web
 
+from voicebridge.server.refusals import Refusals
 from voicebridge.settings import Settings
-
-log = structlog.get_logger(__name__)
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 """This machine's own addresses; a proxy here speaks for many."""
 
-HEAD_WITHIN_S = 5.0
-"""How long a connection may take to say what it wants."""
+KNOWN_WITHIN_S = 5.0
+"""How long a connection may take to say what it wants, and who it is."""
 
-MOST_HEAD_BYTES = 32 * 1024
+MOST_HEAD_BYTES = 16 * 1024
+MOST_AHEAD_BYTES = 128 * 1024
+"""What may come of a request, with the body, while its connection stands in the queue."""
+
 PATIENCE_S = 0.25
 """A burst of calls is not a crowd of strangers: nobody is sent away sooner to make room."""
 
 BURST = 10
 """How many times the limit a burst may be."""
+
+NO_REQUEST = b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\n"
+TURNED_AWAY = "connection_turned_away"
 
 
 class Networks:
@@ -51,108 +57,165 @@ class Networks:
         return any(wanted in network for network in self._networks)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One who waits."""
+
+    address: str
+    since: float
+    send_away: Callable[[], None]
+    timer: asyncio.TimerHandle | None
+
+
 class Porch:
     """Who waits, at most ``most``, of which ``most_of_one`` from one address.
 
     An address that stands for many, such as a proxy's, is in ``many``.
     """
 
-    def __init__(self, most: int, most_of_one: int, many: Networks) -> None:
+    def __init__(
+        self, most: int, most_of_one: int, many: Networks, refusals: Refusals | None = None
+    ) -> None:
         self._most, self._most_of_one, self._many = most, most_of_one, many
-        self._waiting: OrderedDict[object, tuple[str, float, Callable[[], None]]] = OrderedDict()
+        self._waiting: OrderedDict[object, Place] = OrderedDict()
         self._by_address: Counter[str] = Counter()
-        self.turned_away = 0
+        self._refusals = refusals or Refusals()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def enter(self, who: object, address: str, send_away: Callable[[], None]) -> bool:
+    def enter(
+        self,
+        who: object,
+        address: str,
+        send_away: Callable[[], None],
+        timer: asyncio.TimerHandle | None = None,
+    ) -> bool:
         """Let one more wait; False if there is no room.
 
-        Who has waited longest is sent away to make some, if that was long enough.
+        Who has waited longest is sent away to make some, if that was long enough. A ``timer`` is
+        cancelled when the waiting is over.
         """
-        if address not in self._many and self._by_address[address] >= self._most_of_one:
-            self.turned_away += 1
-            return False
-        if len(self._waiting) >= self._most and not self._make_room():
-            self.turned_away += 1
-            return False
-        self._waiting[who] = (address, time.monotonic(), send_away)
-        self._by_address[address] += 1
-        return True
+        if self._by_address[address] >= self._most_of_one and address not in self._many:
+            self._refusals.note(TURNED_AWAY, why="too many from one address", address=address)
+        elif len(self._waiting) >= self._most and not self._make_room():
+            self._refusals.note(TURNED_AWAY, why="too many at once", address=address)
+        else:
+            self._waiting[who] = Place(address, time.monotonic(), send_away, timer)
+            self._by_address[address] += 1
+            return True
+        if timer is not None:
+            timer.cancel()
+        return False
 
     def leave(self, who: object) -> None:
         """Take note that somebody waits no more."""
-        address, _, _ = self._waiting.pop(who, ("", 0.0, _nothing))
-        if address:
-            self._by_address[address] -= 1
-            self._by_address += Counter()  # drops what is zero
+        place = self._waiting.pop(who, None)
+        if place is None:
+            return
+        if place.timer is not None:
+            place.timer.cancel()
+        self._by_address[place.address] -= 1
+        if not self._by_address[place.address]:
+            del self._by_address[place.address]
 
     def _make_room(self) -> bool:
-        who, (_, since, send_away) = next(iter(self._waiting.items()))
-        if time.monotonic() - since < PATIENCE_S:
+        who, place = next(iter(self._waiting.items()))
+        if time.monotonic() - place.since < PATIENCE_S:
             return len(self._waiting) < self._most * BURST
-        self.turned_away += 1
+        self._refusals.note(TURNED_AWAY, why="waited longest", address=place.address)
         self.leave(who)
-        send_away()
+        place.send_away()
         return True
 
 
-def pending_streams(settings: Settings) -> Porch:
-    """Make the place where connections, or streams before their start, wait."""
+def pending_streams(settings: Settings, refusals: Refusals | None = None) -> Porch:
+    """Make the place where connections, and streams before their start, wait."""
     limits = settings.limits
     many = Networks([*LOOPBACK, *settings.security.trusted_proxies])
-    return Porch(limits.pending_sockets, limits.pending_per_address, many)
+    return Porch(limits.pending_sockets, limits.pending_per_address, many, refusals)
 
 
-def _nothing() -> None:
-    return None
+class Turnstile:
+    """Lets connections through one at a time, with a turn of the loop for the calls in between.
+
+    So a thousand requests that come in one moment make no frame of a call late.
+    """
+
+    def __init__(self) -> None:
+        self._queue: deque[Callable[[], None]] = deque()  # the porch bounds it
+
+    def queue(self, go: Callable[[], None]) -> None:
+        """Call ``go`` when it is its turn."""
+        self._queue.append(go)
+        if len(self._queue) == 1:
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._queue[0]()
+        self._queue.popleft()
+        if self._queue:
+            asyncio.get_running_loop().call_soon(self._turn)
 
 
 class Door(asyncio.Protocol):
     """One connection until its first request's head is there."""
 
-    def __init__(self, porch: Porch, make_handler: Callable[[], asyncio.Protocol]) -> None:
-        self._porch, self._make_handler = porch, make_handler
+    def __init__(
+        self, porch: Porch, turnstile: Turnstile, make_handler: Callable[[], asyncio.Protocol]
+    ) -> None:
+        self._porch, self._turnstile, self._make_handler = porch, turnstile, make_handler
         self._transport: asyncio.Transport | None = None
         self._said = bytearray()
-        self._timer: asyncio.TimerHandle | None = None
+        self._queued = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the connection wait, if there is room."""
         transport = cast(asyncio.Transport, transport)  # a stream's; uvloop's has no such base
         peer = transport.get_extra_info("peername")
         address = str(peer[0]) if isinstance(peer, tuple) and peer else "unknown"
-        if not self._porch.enter(self, address, transport.abort):
+        timer = asyncio.get_running_loop().call_later(KNOWN_WITHIN_S, self._send_away, transport)
+        if self._porch.enter(transport, address, transport.abort, timer):
+            self._transport = transport
+        else:
             transport.abort()
-            return
-        self._transport = transport
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(HEAD_WITHIN_S, transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Keep what is said; hand the connection on when it is a head."""
         if self._transport is None:
             return
+        if self._queued:
+            self._said += data
+            if len(self._said) > MOST_AHEAD_BYTES:
+                self._transport.abort()
+            return
+        new_from = max(0, len(self._said) - 3)
         self._said += data
-        # What is no request, such as a TLS greeting, is answered by the web server at once.
-        if b"\r\n\r\n" in self._said or not self._said[:1].isalpha():
-            self._leave()
-            transport, handler = self._transport, self._make_handler()
-            transport.set_protocol(handler)
-            handler.connection_made(transport)
-            handler.data_received(bytes(self._said))
+        if not self._said[:1].isalpha():  # a TLS greeting, for one
+            self._transport.write(NO_REQUEST)
+            self._transport.close()
+        elif self._said.find(b"\r\n\r\n", new_from) >= 0:
+            self._queued = True
+            self._turnstile.queue(self._hand_on)
         elif len(self._said) > MOST_HEAD_BYTES:
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        self._leave()
+        self._porch.leave(self._transport)
+        self._transport = None
 
-    def _leave(self) -> None:
-        self._porch.leave(self)
-        if self._timer is not None:
-            self._timer.cancel()
+    def _hand_on(self) -> None:
+        if self._transport is None:
+            return
+        transport, handler = self._transport, self._make_handler()
+        transport.set_protocol(handler)
+        handler.connection_made(transport)
+        handler.data_received(bytes(self._said))
+
+    def _send_away(self, transport: asyncio.Transport) -> None:
+        self._porch.leave(transport)
+        transport.abort()
 
 
 class DoorRunner(web.AppRunner):
@@ -160,10 +223,15 @@ class DoorRunner(web.AppRunner):
 
     def __init__(self, app: web.Application, porch: Porch, **options: Any) -> None:
         super().__init__(app, **options)
-        self._porch = porch
+        self._porch, self._turnstile = porch, Turnstile()
+
+    @property
+    def handlers(self) -> Any:
+        """The factory of connections behind the door."""
+        return super().server
 
     @property
     def server(self) -> Any:
         """The factory of connections, which a site takes for the server."""
         handlers = super().server
-        return None if handlers is None else lambda: Door(self._porch, handlers)
+        return None if handlers is None else lambda: Door(self._porch, self._turnstile, handlers)

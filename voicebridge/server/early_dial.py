@@ -58,6 +58,7 @@ class EarlyDials:
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[EarlyDial, asyncio.TimerHandle]] = {}
         self._dropping: set[asyncio.Task[None]] = set()
+        self.on_change: Callable[[], None] = _nothing
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -71,12 +72,16 @@ class EarlyDials:
         early = EarlyDial(dial)
         timer = asyncio.get_running_loop().call_later(UNUSED_S, self._drop, call_id)
         self._waiting[call_id] = early, timer
+        self.on_change()
         return early
 
     def claim(
         self, call_id: str, early: EarlyDial | None
     ) -> Callable[[], Awaitable[ModelLeg]] | None:
-        """Take a call's model out; None if it was dropped meanwhile."""
+        """Take a call's model out; None if it was dropped meanwhile.
+
+        Its line is not free by that: the call takes it over.
+        """
         waiting, timer = self._waiting.get(call_id, (None, None))
         if waiting is None or timer is None or waiting is not early:
             return None
@@ -96,7 +101,12 @@ class EarlyDials:
             return
         early, timer = self._waiting.pop(call_id)
         timer.cancel()
+        self.on_change()
         log.info("early_model_dropped", call_id=call_id)
         dropping = asyncio.create_task(early.drop())
         self._dropping.add(dropping)
         dropping.add_done_callback(self._dropping.discard)
+
+
+def _nothing() -> None:
+    return None

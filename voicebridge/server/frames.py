@@ -31,6 +31,8 @@ class FrameError(Exception):
 class FrameReader:
     """Turns what a client sends into messages, whatever pieces it comes in."""
 
+    __slots__ = ("_gathered", "_kind", "_most_bytes", "_parts", "_rest", "fault")
+
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self.fault: FrameError | None = None

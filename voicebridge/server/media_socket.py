@@ -68,6 +68,20 @@ class Upgraded(web.StreamResponse):
 class MediaSocket(asyncio.Protocol):
     """A ``PushSocket`` on a connection that the server has handed over."""
 
+    __slots__ = (
+        "_changed",
+        "_closing",
+        "_crowd",
+        "_ended",
+        "_fault",
+        "_reader",
+        "_room",
+        "_server",
+        "_take",
+        "_transport",
+        "_unread",
+    )
+
     def __init__(self, most_bytes: int) -> None:
         self._reader = FrameReader(most_bytes)
         self._server: asyncio.BaseProtocol | None = None
@@ -168,7 +182,7 @@ class MediaSocket(asyncio.Protocol):
         """Take note that it has caught up."""
         self._room.set()
 
-    async def close(self, code: int = WSCloseCode.OK) -> None:
+    async def close(self, code: int = WSCloseCode.OK, within_s: float = CLOSE_WITHIN_S) -> None:
         """Say that it is over, and wait a little for the carrier to say so too."""
         transport = self._transport
         if transport is None or self._ended:
@@ -177,7 +191,7 @@ class MediaSocket(asyncio.Protocol):
         if self._fault is not None:
             transport.close()
         try:
-            async with asyncio.timeout(CLOSE_WITHIN_S):
+            async with asyncio.timeout(within_s):
                 while not self._ended:
                     self._changed.clear()
                     await self._changed.wait()

@@ -20,7 +20,7 @@ from voicebridge.outbound.rest import RestError, TwilioRest
 from voicebridge.outbound.rules import CallRefused
 from voicebridge.records.status import Status
 from voicebridge.server.forms import FORM_WITHIN_S, signed_form
-from voicebridge.server.keys import DIALLER, GUARD, SWITCHBOARD
+from voicebridge.server.keys import DIALLER, GUARD, REFUSALS, SWITCHBOARD
 from voicebridge.server.paths import AMD_PATH, STATUS_PATH, VOICE_PATH
 from voicebridge.server.status import keep
 from voicebridge.settings import Settings
@@ -122,7 +122,7 @@ def _check_token(request: web.Request) -> None:
     if wanted is None or not hmac.compare_digest(
         given.encode("utf-8", "surrogateescape"), wanted.encode()
     ):
-        log.warning("api_refused", path=request.path)
+        request.app[REFUSALS].note("api_refused")
         raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"}, text="wrong token")
 
 

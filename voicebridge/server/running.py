@@ -9,6 +9,7 @@ from functools import partial
 
 from aiohttp import web
 
+from voicebridge.bridge.caller_keys import check_keys
 from voicebridge.errors import ConfigError
 from voicebridge.outbound.tool import add_opt_out
 from voicebridge.personas.library import PersonaLibrary
@@ -17,7 +18,8 @@ from voicebridge.personas.persona import Persona
 from voicebridge.personas.routing import ROUTING_FILE
 from voicebridge.realtime import Client, ClientConfig
 from voicebridge.server.app import create_app
-from voicebridge.server.door import DoorRunner, pending_streams
+from voicebridge.server.door import DoorRunner
+from voicebridge.server.keys import PENDING
 from voicebridge.server.switchboard import Switchboard
 from voicebridge.settings import Settings
 from voicebridge.tools.loading import tools_of
@@ -61,6 +63,7 @@ def _check_tools(settings: Settings, tools: ToolRegistry, personas: PersonaBook)
 def _check_set_up(settings: Settings, tools: ToolRegistry, persona: Persona) -> None:
     for _, error in tools.errors_of(persona.tools):
         raise error
+    check_keys(persona, tools)
     for name, variables in tools.missing(persona.tools).items():
         raise ConfigError(f"the tool '{name}' needs {_not_set(variables)}", key="tools")
     if persona.mcp_servers and settings.realtime.dialect == "beta":
@@ -84,6 +87,7 @@ def client_for(settings: Settings) -> Client:
             auth_token=key.get_secret_value() if key else "",
             base_url=settings.realtime.url,
             dialect=settings.realtime.dialect,
+            transport=settings.realtime.transport,
         )
     )
 
@@ -92,9 +96,10 @@ def client_for(settings: Settings) -> Client:
 async def running_bridge(switchboard: Switchboard) -> AsyncIterator[RunningBridge]:
     """Listen for the length of the context; calls come to their end before it closes."""
     wanted = switchboard.settings.server
+    app = create_app(switchboard)
     runner = DoorRunner(
-        create_app(switchboard),
-        pending_streams(switchboard.settings),
+        app,
+        app[PENDING],
         access_log=None,
         shutdown_timeout=SHUTDOWN_WITHIN_S,
         keepalive_timeout=KEEPALIVE_S,

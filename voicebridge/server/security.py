@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from aiohttp import web
 
@@ -17,6 +17,12 @@ from voicebridge.server.expected import Expected
 
 TOKEN_LIFE_S = 60.0
 MOST_TOKENS = 10_000
+MOST_TOLD = 200
+"""Characters of a stranger's path that an error repeats."""
+
+SIGNED = web.RequestKey("signed", bool)
+"""Set on a request that the carrier has signed, or that nobody need sign."""
+
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
@@ -25,6 +31,9 @@ class StreamTokens:
 
     def __init__(self) -> None:
         self._pending: OrderedDict[str, tuple[float, Expected]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._pending)
 
     def mint(self, expected: Expected) -> str:
         """Make a token for a call that is expected within ``TOKEN_LIFE_S``."""
@@ -54,24 +63,27 @@ class StreamTokens:
 class RequestGuard:
     """Checks that requests come from the carrier.
 
-    While an auth token is being replaced, the old one counts as well. Without any, nothing can be
-    checked and everything is let in: the caller of this class sees to it that this happens on
-    loopback only. ``proxies`` are those whose forwarded headers are believed.
+    While an auth token is being replaced, the old one counts as well, and the secret of a shared
+    key besides. Without any, nothing can be checked and everything is let in: the caller of this
+    class sees to it that this happens on loopback only. ``proxies`` are those whose forwarded
+    headers are believed; ``accounts`` are those whose calls are taken, all where there are none.
     """
 
     def __init__(
         self,
-        auth_tokens: Sequence[str],
+        secrets: Sequence[str],
         public_url: str | None,
         proxies: Networks | None = None,
+        accounts: Collection[str] = (),
     ) -> None:
-        self._auth_tokens, self._public_url = tuple(auth_tokens), public_url
+        self._secrets, self._public_url = tuple(secrets), public_url
         self._proxies = proxies or Networks(())
+        self._accounts = frozenset(accounts)
 
     @property
     def checks(self) -> bool:
         """Whether requests are checked at all."""
-        return bool(self._auth_tokens)
+        return bool(self._secrets)
 
     def base_url(self, request: web.BaseRequest) -> str:
         """Return the URL by which the carrier reaches us, without a path.
@@ -99,27 +111,70 @@ class RequestGuard:
         """Return the websocket URL of a path: ``wss`` where the public URL is ``https``."""
         return "ws" + self.base_url(request).removeprefix("http") + path
 
-    def check(self, request: web.BaseRequest, form: Iterable[tuple[str, str]] = ()) -> None:
-        """Raise ``SignatureError`` unless the carrier signed this request."""
-        if not self._auth_tokens:
+    def look(self, request: web.BaseRequest) -> tuple[str, str]:
+        """Return a request's signature and its algorithm, before anything is read or computed.
+
+        Raises ``SignatureError`` unless it has exactly one that could be the carrier's.
+        """
+        claimed = request.headers.getall(twilio.SIGNATURE_HEADER, ())
+        settings = request.headers.getall(twilio.SIGNATURE_SETTINGS_HEADER, ())
+        algorithm = twilio.signature_algorithm(",".join(settings))
+        if self._secrets and (
+            len(claimed) != 1 or not twilio.is_plausible(claimed[0], algorithm) or len(settings) > 1
+        ):
+            raise self._refusal(request, "carries no signature")
+        return "".join(claimed), algorithm
+
+    def check(
+        self,
+        request: web.BaseRequest,
+        form: Iterable[tuple[str, str]] = (),
+        body: bytes | None = None,
+    ) -> None:
+        """Raise ``SignatureError`` unless the carrier signed this request.
+
+        ``form`` are the fields of a form; ``body`` is what came if that was none, and its hash
+        has to stand in the URL.
+        """
+        if not self._secrets:
+            request[SIGNED] = True
             return
-        path = request.raw_path
-        if request.headers.get("Upgrade", "").lower() == "websocket":
-            urls = [self.stream_url(request, path), self.base_url(request) + path]
-        else:
-            urls = [self.base_url(request) + path]
-        claimed = request.headers.get(twilio.SIGNATURE_HEADER)
+        claimed, algorithm = self.look(request)
+        if body and not twilio.is_body_signed(request.query, body):
+            raise self._refusal(request, "has a body that is not signed")
         fields = list(form)
         if not any(
-            twilio.is_signed(auth_token, spelling, fields, claimed)
-            for auth_token in self._auth_tokens
-            for url in urls
-            for spelling in _with_and_without_port(url)
+            twilio.is_signed(secret, url, fields, claimed, algorithm)
+            for secret in self._secrets
+            for url in self._urls(request)
         ):
-            raise SignatureError(
-                f"{request.method} {request.path} is not signed for {urls[0]}; if it came from the "
-                "carrier, check TWILIO_AUTH_TOKEN and VOICEBRIDGE_PUBLIC_URL"
-            )
+            raise self._refusal(request, "is not signed")
+        request[SIGNED] = True
+
+    def knows_account(self, account_id: str) -> bool:
+        """Tell whether calls of an account are taken."""
+        return not (self._secrets and self._accounts) or account_id in self._accounts
+
+    def _urls(self, request: web.BaseRequest) -> list[str]:
+        """Spell the URL of a request in all ways in which the carrier may have signed it."""
+        path = request.raw_path
+        urls = [self.base_url(request) + path]
+        if _is_handshake(request):
+            urls.insert(0, self.stream_url(request, path))
+        return [spelling for url in urls for spelling in _with_and_without_port(url)]
+
+    def _refusal(self, request: web.BaseRequest, what: str) -> SignatureError:
+        """Say what was refused; not the URL's query, which may hold what is not ours to tell."""
+        path = request.raw_path.partition("?")[0][:MOST_TOLD]
+        url = self.stream_url(request, path) if _is_handshake(request) else None
+        return SignatureError(
+            f"{request.method} {url or self.base_url(request) + path} {what}; if it came from the "
+            "carrier, check TWILIO_AUTH_TOKEN and VOICEBRIDGE_PUBLIC_URL"
+        )
+
+
+def _is_handshake(request: web.BaseRequest) -> bool:
+    return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
 def _last(request: web.BaseRequest, name: str) -> str:

@@ -7,7 +7,6 @@ at the whole of it their calls end with a goodbye, and no further call is answer
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 
 import structlog
@@ -15,6 +14,7 @@ import structlog
 from voicebridge.call import events as ev
 from voicebridge.call.reasons import EndReason
 from voicebridge.realtime import Usage
+from voicebridge.server.crew.board import Board
 from voicebridge.server.prices import cost_usd
 from voicebridge.settings import Limits, Prices
 
@@ -27,40 +27,15 @@ WRAP_UP = (
 )
 GOODBYE = "The call has to end now. Say a short, friendly goodbye; the call ends after it."
 HOUR_S, DAY_S = 3600.0, 86_400.0
-_GRAIN_S = 60.0
-
-
-class Window:
-    """A sum over the last ``length_s`` seconds, kept by the minute."""
-
-    def __init__(self, length_s: float, cap: float | None) -> None:
-        self.cap, self._length_s = cap, length_s
-        self._sums: deque[tuple[float, float]] = deque()
-
-    def add(self, amount: float, now: float) -> None:
-        """Add an amount."""
-        minute = now // _GRAIN_S
-        if self._sums and self._sums[-1][0] == minute:
-            amount += self._sums.pop()[1]
-        self._sums.append((minute, amount))
-
-    def share(self, now: float) -> float:
-        """Tell how much of the cap is spent: 1.0 is all of it."""
-        oldest = (now - self._length_s) // _GRAIN_S
-        while self._sums and self._sums[0][0] <= oldest:
-            self._sums.popleft()
-        return sum(amount for _, amount in self._sums) / self.cap if self.cap else 0.0
 
 
 class Spending:
-    """What the calls of this process spend."""
+    """What the calls of this node spend, at all its workers; it outlives each of them."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._windows = (
-            Window(HOUR_S, limits.spend_per_hour_usd),
-            Window(DAY_S, limits.spend_per_day_usd),
-        )
+    def __init__(self, limits: Limits, board: Board | None = None) -> None:
+        self._limits, self._board = limits, board or Board.alone()
+        caps = ((HOUR_S, limits.spend_per_hour_usd), (DAY_S, limits.spend_per_day_usd))
+        self._caps = [(length_s, cap) for length_s, cap in caps if cap]
 
     @property
     def exhausted(self) -> bool:
@@ -68,9 +43,9 @@ class Spending:
         return self.share() >= 1
 
     def share(self) -> float:
-        """Tell how much of the fuller of both windows is spent."""
-        now = time.monotonic()
-        return max(window.share(now) for window in self._windows)
+        """Tell how much of the hour's cap or the day's is spent, whichever is fuller."""
+        now, spent = time.monotonic(), self._board.spent
+        return max((spent.since(now - length_s) / cap for length_s, cap in self._caps), default=0.0)
 
     def purse(self, prices: Prices) -> Purse:
         """Open the purse of a call."""
@@ -78,9 +53,8 @@ class Spending:
 
     def add(self, usd: float) -> None:
         """Take note of money spent."""
-        now = time.monotonic()
-        for window in self._windows:
-            window.add(usd, now)
+        with self._board.lock:
+            self._board.spent.add(usd, time.monotonic())
 
 
 class Purse:

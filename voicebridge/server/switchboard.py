@@ -34,9 +34,11 @@ from voicebridge.records.record import CallRecord
 from voicebridge.records.store import RecordStore
 from voicebridge.server.call_config import call_config
 from voicebridge.server.callers import Callers
+from voicebridge.server.crew.board import Board, Slot
 from voicebridge.server.early_dial import EarlyDials
 from voicebridge.server.expected import Expected, Prepared
 from voicebridge.server.greetings import GreetingCache, greeting_key
+from voicebridge.server.lines import Lines
 from voicebridge.server.prices import prices_of
 from voicebridge.server.security import StreamTokens
 from voicebridge.server.spending import Purse, Spending
@@ -51,10 +53,18 @@ GOODBYE_WITHIN_S = 10.0
 
 
 class Switchboard:
-    """Everything that calls of this process share."""
+    """Everything that calls of this process share.
+
+    ``slot`` is what it shares with the other workers of its node, if there are any.
+    """
 
     def __init__(
-        self, settings: Settings, library: PersonaLibrary, tools: ToolRegistry, client: Client
+        self,
+        settings: Settings,
+        library: PersonaLibrary,
+        tools: ToolRegistry,
+        client: Client,
+        slot: Slot | None = None,
     ) -> None:
         self.settings, self._library = settings, library
         self.calls = CallRegistry()
@@ -63,8 +73,10 @@ class Switchboard:
         self._store = RecordStore(settings.records.directory)
         self.early = EarlyDials()
         self.greetings = GreetingCache(settings.greetings.directory)
-        self.spending = Spending(settings.limits)
-        self.callers = Callers(settings.limits.calls_per_caller_per_minute)
+        self.slot = slot or Board.alone().slots[0]
+        self.lines = Lines(self.slot, settings.server.max_calls, self.calls, self.early)
+        self.spending = Spending(settings.limits, self.slot.board)
+        self.callers = Callers(settings.limits.calls_per_caller_per_minute, self.slot.board)
         self._draining = False
 
     @property
@@ -79,13 +91,12 @@ class Switchboard:
     @property
     def ready(self) -> bool:
         """Whether a further stream may come in: fewer run than there are lines."""
-        free = len(self.calls) < self.settings.server.max_calls
+        free = self.lines.live < self.settings.server.max_calls
         return free and not self._draining and not self.spending.exhausted
 
     def has_line_for(self, call_id: str = "") -> bool:
         """Tell whether a call can be answered; one that was answered has its line kept a while."""
-        kept = len(self.early) - (call_id in self.early)
-        return self.ready and len(self.calls) + kept < self.settings.server.max_calls
+        return self.ready and self.lines.free_for(call_id)
 
     def expect(self, expected: Expected) -> str | None:
         """Await a call's stream and dial its model already now; returns the stream's token.
@@ -101,7 +112,10 @@ class Switchboard:
             return None
         if key := greeting_key(prepared.persona, self._model_name(prepared.persona)):
             self.greetings.prefetch(key)
-        model = self.early.start(expected.call_id, partial(self._dial, prepared.persona))
+        with self.slot.board.lock:
+            if not self.lines.free_for(expected.call_id):
+                return None
+            model = self.early.start(expected.call_id, partial(self._dial, prepared.persona))
         return self.tokens.mint(replace(expected, prepared=prepared, model=model))
 
     async def run_call(self, socket: TextSocket, started: Started, expected: Expected) -> EndReason:
@@ -212,6 +226,8 @@ class Switchboard:
             business=persona.business,
             facts=persona.facts,
             destinations=persona.destinations,
+            recipients=persona.recipients,
+            allowed_numbers=persona.allowed_numbers,
         )
         tools = {tool.name: tool for tool in self.tools.for_persona(persona.tools)}
         return ToolRunner(tools, context, runner.feed)

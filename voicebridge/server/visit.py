@@ -14,6 +14,10 @@ from urllib.parse import urlencode
 _PERSONA, _AGAIN, _WHY = "bridge.persona", "bridge.again", "bridge.why"
 """Names with a dot: no custom parameter of a persona has one."""
 
+WORKER_NAME = "bridge.worker"
+CALL_NAME = "bridge.call"
+"""What names the worker of a call, and the call itself where another's webhook is about it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -21,7 +25,8 @@ class Visit:
 
     ``caller`` is the person on the telephone and ``called`` our own number, whoever dialled.
     ``params`` are the custom parameters of the webhook's URL, ``persona`` who has answered so far,
-    ``again`` how often the caller was connected anew, ``why`` what a dial was for.
+    ``again`` how often the caller was connected anew, ``why`` what a dial was for, ``worker`` the
+    one of several processes that the call belongs to.
     """
 
     call_id: str
@@ -31,6 +36,7 @@ class Visit:
     persona: str = ""
     again: int = 0
     why: str = ""
+    worker: str = ""
 
     @classmethod
     def read(cls, form: Mapping[str, str], query: Mapping[str, str]) -> Visit:
@@ -47,6 +53,7 @@ class Visit:
             query.get(_PERSONA, ""),
             int(again) if again.isascii() and again.isdigit() and len(again) < 4 else 0,
             query.get(_WHY, ""),
+            query.get(WORKER_NAME, ""),
         )
 
     def with_(self, *, persona: str = "", again: int | None = None, why: str = "") -> Visit:
@@ -61,5 +68,6 @@ class Visit:
     def url(self, base: str) -> str:
         """Return a URL that brings this visit back."""
         told = {_PERSONA: self.persona, _AGAIN: str(self.again or ""), _WHY: self.why}
+        told[WORKER_NAME] = self.worker
         query = urlencode({**self.params, **{name: value for name, value in told.items() if value}})
         return f"{base}?{query}" if query else base

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from voicebridge.personas.destinations import Destination
+from voicebridge.tools.colleagues import Colleagues, NoColleagues
 from voicebridge.tools.line import Line, NoLine
 
 
@@ -30,8 +32,10 @@ class CallContext:
     ``caller`` and ``called`` are telephone numbers. ``variables`` is the call's own scratchpad,
     shared by all tools of the call. ``hang_up(reason)`` ends the call once what is being said has
     been heard; plain tools may call it too, from their thread. ``line`` does more with the line.
-    ``destinations`` are the places that the persona may transfer to, by name. ``secrets`` are what
-    the caller typed for tools alone: never shown to the model, logged or recorded.
+    ``destinations`` are the places that the persona may transfer to, by name; ``recipients`` whom
+    it may write to. ``allowed_numbers`` are the numbers beyond these that may be reached.
+    ``colleagues`` are those who are asked before a transfer. ``secrets`` are what the caller typed
+    for tools alone: never shown to the model, logged or recorded.
     """
 
     call_id: str
@@ -43,5 +47,8 @@ class CallContext:
     facts: Mapping[str, str] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
     line: Line = field(default_factory=NoLine)
-    destinations: Mapping[str, str] = field(default_factory=dict)
+    destinations: Mapping[str, Destination] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    recipients: Mapping[str, str] = field(default_factory=dict)
+    allowed_numbers: tuple[str, ...] = ()
+    colleagues: Colleagues = field(default_factory=NoColleagues)

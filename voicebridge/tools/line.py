@@ -13,6 +13,9 @@ class Line(Protocol):
     def transfer(self, number: str) -> None:
         """Connect the caller to a number, once what is being said has been heard."""
 
+    def hand_over(self) -> None:
+        """Connect the caller to the colleague who waits, once the agent has said so."""
+
     def press(self, keys: str) -> None:
         """Sound keys to the far end: 0-9, *, #, and ``w`` for half a second of silence."""
 
@@ -30,6 +33,10 @@ class NoLine:
     """Stands in where there is no call: every wish fails and says so."""
 
     def transfer(self, number: str) -> None:
+        """Fail."""
+        raise ToolFailed("there is no call to transfer")
+
+    def hand_over(self) -> None:
         """Fail."""
         raise ToolFailed("there is no call to transfer")
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import suppress
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -22,6 +23,9 @@ log = structlog.get_logger(__name__)
 
 BLOCKED_AFTER_S = 0.25
 LOOK_EVERY_S = 0.1
+
+LEAVE = "left behind"
+"""The message of a cancellation that a tool cannot ignore: no more steps are taken with it."""
 
 T = TypeVar("T")
 _Running = tuple[str, Callable[..., Any]]
@@ -69,12 +73,22 @@ class _Stepped(Generator[Any, Any, T]):
     def throw(self, *error: Any) -> Any:
         self._watch.stepping = self._running
         try:
+            if any(
+                isinstance(each, asyncio.CancelledError) and LEAVE in each.args for each in error
+            ):
+                self._leave()
+                raise asyncio.CancelledError
             return self._steps.throw(*error)
         finally:
             self._watch.stepping = None
 
     def close(self) -> None:
         self._steps.close()
+
+    def _leave(self) -> None:
+        """Close the work; it is left as it is if it ignores even that."""
+        with suppress(RuntimeError):
+            self.close()
 
 
 class _Watch:

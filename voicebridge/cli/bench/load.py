@@ -5,21 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voicebridge.cli.bench import Subparsers
-    from voicebridge.cli.bench.load_run import Contestant, Ground
+    from voicebridge.cli.bench.load_turns import Runs
     from voicebridge.rehearsal.load_figures import LoadFigures
+    from voicebridge.rehearsal.load_soak_figures import SoakFigures
 
-FLOOR = Path("tests/bench/floor_relay.py")
-RAMP_STEP, RAMP_MOST = 50, 1000
-RAMP_P99_MS = 20.0
+CALLS, SOAK_CALLS = [1, 50, 100, 200], [50]
+MOST_CALLS = 1000
 
 
 def add_load(subparsers: Subparsers) -> None:
@@ -30,34 +28,96 @@ def add_load(subparsers: Subparsers) -> None:
         "telephones and model server run in a process of their own on another. Every frame is "
         "stamped, so what is lost, repeated, swapped, altered or delayed is known."
     )
-    parser.add_argument("--calls", type=_counts, default=[1, 50, 100, 200], metavar="N,N,…")
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="of each run")
-    parser.add_argument("--turns", type=int, default=3, metavar="N", help="runs, for the median")
-    parser.add_argument("--beside", choices=("floor",), help="measure a bare relay in turn with us")
-    parser.add_argument("--ramp", action="store_true", help="find the most calls of one core")
-    parser.add_argument("--tls", action="store_true", help="let the bridge dial wss, as to OpenAI")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="leave figures and picture there")
-    parser.add_argument("--config", type=Path, default=Path("config"), metavar="DIR")
+    add = parser.add_argument
+    add(
+        "--calls",
+        type=_counts,
+        metavar="N,N,…",
+        help="how many at once, one run after another (default: 1,50,100,200; of a soak: 50)",
+    )
+    add("--seconds", type=float, default=10.0, metavar="S", help="of each run")
+    add("--turns", type=int, default=3, metavar="N", help="runs, for the median")
+    add(
+        "--beside",
+        action="append",
+        choices=("floor", "transports"),
+        help="measure in turn with us: a bare relay; us with each transport (may be repeated)",
+    )
+    add(
+        "--transport",
+        action="append",
+        default=[],
+        choices=("auto", "websockets", "aiohttp", "picows"),
+        help="how the bridge dials the model; repeated: each in turn",
+    )
+    add("--ramp", action="store_true", help="find the most calls of one core")
+    add("--tls", action="store_true", help="let the bridge dial wss, as to OpenAI")
+    add(
+        "--soak",
+        type=float,
+        metavar="MINUTES",
+        help="let calls come and go that long, and look at the bridge's memory",
+    )
+    add("--seed", type=int, default=1, metavar="K", help="of a soak's chance")
+    add("--json", action="store_true", help="print JSON instead of tables")
+    add("--out", type=Path, metavar="DIR", help="leave figures and picture there")
+    add("--config", type=Path, default=Path("config"), metavar="DIR")
     parser.set_defaults(run=run_load)
 
 
 def run_load(options: argparse.Namespace) -> int:
-    """Run the bench; 1 if a byte went wrong in a run that counts."""
-    from voicebridge.cli.bench.load_table import report
-
+    """Run the bench; 1 if a byte went wrong in a run that counts, or a soak found a fault."""
+    if options.calls is None:
+        options.calls = SOAK_CALLS if options.soak else CALLS
     with tempfile.TemporaryDirectory(prefix="voicebridge-load-") as folder:
-        runs = asyncio.run(_measure(options, Path(folder)))
-    if options.out is not None:
-        from voicebridge.rehearsal.load_svg import picture
+        if options.soak:
+            return _soak(options, Path(folder))
+        return _measure(options, Path(folder))
 
+
+def _measure(options: argparse.Namespace, folder: Path) -> int:
+    from voicebridge.cli.bench.load_table import report
+    from voicebridge.cli.bench.load_turns import OURS
+    from voicebridge.rehearsal.load_svg import picture
+
+    runs, results = asyncio.run(_runs(options, folder))
+    values = {name: [run.to_dict() for run in of_one] for name, of_one in runs.items()}
+    if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(_values(runs), indent=1)
+        text = json.dumps(values, indent=1)
         (options.out / "report.json").write_text(text, encoding="utf-8")
         (options.out / "latency.svg").write_text(picture(runs), encoding="utf-8")
-    print(json.dumps(_values(runs)) if options.json else report(runs))
-    ours = runs.get("voicebridge", [])
+    print(json.dumps(values) if options.json else "\n".join([report(runs), *results]))
+    ours = [run for name, of_one in runs.items() if name.startswith(OURS) for run in of_one]
     return int(any(not run.whole for run in ours if not run.void))
+
+
+async def _runs(options: argparse.Namespace, folder: Path) -> tuple[Runs, list[str]]:
+    from voicebridge.cli.bench.load_turns import contestants, ground_for, ramps, take_turns
+
+    ground, them = await ground_for(options, folder), contestants(options, folder)
+    if not options.ramp:
+        return await take_turns(them, ground, options, _tell), []
+    found = await ramps(them, ground, options, _tell)
+    return {name: ramp.runs for name, ramp in found.items()}, [
+        ramp.told(name) for name, ramp in found.items()
+    ]
+
+
+def _soak(options: argparse.Namespace, folder: Path) -> int:
+    from voicebridge.cli.bench.load_turns import contestants, ground_for
+    from voicebridge.cli.bench.soak_run import Wanted, leave, run_soak, told
+
+    async def soaked() -> SoakFigures:
+        wanted = Wanted(options.calls[0], options.soak, options.seed)
+        ground, them = await ground_for(options, folder), contestants(options, folder)
+        return await run_soak(them[0], ground, wanted)
+
+    figures = asyncio.run(soaked())
+    if options.out is not None:
+        leave(figures, options.out)
+    print(json.dumps(figures.to_dict()) if options.json else told(figures))
+    return int(bool(figures.faults))
 
 
 def _counts(text: str) -> list[int]:
@@ -65,82 +125,18 @@ def _counts(text: str) -> list[int]:
         counts = [int(part) for part in text.split(",")]
     except ValueError:
         counts = [0]
-    if not all(0 < count <= RAMP_MOST for count in counts):
-        raise argparse.ArgumentTypeError(f"expected numbers from 1 to {RAMP_MOST}: 1,50,100")
+    if not all(0 < count <= MOST_CALLS for count in counts):
+        raise argparse.ArgumentTypeError(f"expected numbers from 1 to {MOST_CALLS}: 1,50,100")
     return counts
-
-
-async def _measure(options: argparse.Namespace, folder: Path) -> dict[str, list[LoadFigures]]:
-    from voicebridge.cli.bench.load_run import Ground, bridge, certificate_in, run_once
-
-    cores = _cores()
-    certificate = await certificate_in(folder) if options.tls else None
-    ground = Ground(folder, cores[0], cores[1], certificate)
-    contestants = [bridge(folder, options.config, RAMP_MOST)]
-    if options.beside:
-        contestants.append(_floor())
-    runs: dict[str, list[LoadFigures]] = {one.name: [] for one in contestants}
-    if options.ramp:
-        for one in contestants:
-            runs[one.name] = await _ramp(one, ground, options.seconds)
-        return runs
-    for calls in options.calls:
-        for _ in range(options.turns):
-            for one in contestants:
-                figures = await run_once(one, ground, calls, options.seconds)
-                runs[one.name].append(figures)
-                _tell(one.name, figures)
-    return runs
-
-
-async def _ramp(one: Contestant, ground: Ground, seconds: float) -> list[LoadFigures]:
-    """Add calls until the delay or the audio suffers."""
-    from voicebridge.cli.bench.load_run import run_once
-
-    runs: list[LoadFigures] = []
-    for calls in _steps():
-        figures = await run_once(one, ground, calls, seconds)
-        _tell(one.name, figures)
-        runs.append(figures)
-        if not figures.bearable(RAMP_P99_MS):
-            break
-    return runs
-
-
-def _steps() -> Iterator[int]:
-    yield from range(RAMP_STEP, RAMP_MOST + 1, RAMP_STEP)
-
-
-def _floor() -> Contestant:
-    from voicebridge.cli.bench.load_run import Contestant
-    from voicebridge.errors import ConfigError
-
-    if not FLOOR.exists():
-        raise ConfigError(f"{FLOOR} is part of the source tree: run this in a checkout")
-    return Contestant("floor", (sys.executable, str(FLOOR), "{model_url}"))
-
-
-def _cores() -> list[int]:
-    from voicebridge.errors import ConfigError
-
-    if not hasattr(os, "sched_getaffinity"):
-        raise ConfigError("this bench reads /proc and pins processes to cores: it needs Linux")
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        raise ConfigError("this bench needs two cores: one for the bridge, one for the calls")
-    return cores[:2]
 
 
 def _tell(name: str, figures: LoadFigures) -> None:
     """Say on standard error how it goes."""
     void = f"  VOID: {figures.void}" if figures.void else ""
     print(
-        f"{name:12} {figures.calls:4} calls  {figures.cpu_ms:6.2f} ms/call·s  "
-        f"p99 {figures.up_ms.p99:.1f} / {figures.down_ms.p99:.1f} ms{void}",
+        f"{name:23} {figures.calls:4} calls  {figures.cpu_ms:6.2f} ms/call·s  "
+        f"p99 {figures.up_ms.p99:.1f} / {figures.down_ms.p99:.1f} ms  "
+        f"generator {figures.generator_cpu_percent:.0f} %{void}",
         file=sys.stderr,
         flush=True,
     )
-
-
-def _values(runs: dict[str, list[LoadFigures]]) -> dict[str, list[dict[str, object]]]:
-    return {name: [run.to_dict() for run in of_one] for name, of_one in runs.items()}

@@ -6,26 +6,24 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-import yaml
 
 from voicebridge.errors import VoicebridgeError
 from voicebridge.rehearsal.load_figures import LoadFigures, figures_from
 from voicebridge.rehearsal.load_generator import DIAL_EVERY_S, Order
 from voicebridge.rehearsal.load_process import memory_kb
-from voicebridge.settings import FILE_NAME, process_environment
+from voicebridge.settings import process_environment
 
 START_WITHIN_S = 30.0
 END_WITHIN_S = 20.0
 IDLE_AFTER_S = 0.5
 CERTIFICATE_DAYS = 2
+GENERATOR = "voicebridge.rehearsal.load_generator"
 _OURS = ("OPENAI_", "VOICEBRIDGE_", "TWILIO_")
 
 
@@ -39,7 +37,7 @@ class Contestant:
 
     name: str
     command: Sequence[str]
-    with_environment: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +50,49 @@ class Ground:
     certificate: Path | None = None
 
 
-def bridge(folder: Path, config_dir: Path, most_calls: int) -> Contestant:
-    """Make a contestant of our own bridge, with a configuration that takes that many calls."""
-    config = folder / "config"
-    shutil.copytree(config_dir / "personas", config / "personas", dirs_exist_ok=True)
-    written = yaml.safe_load((config_dir / FILE_NAME).read_text(encoding="utf-8")) or {}
-    server = written.setdefault("server", {})
-    server |= {"max_calls": max(most_calls, server.get("max_calls", 0)), "shutdown_grace_s": 0}
-    (config / FILE_NAME).write_text(yaml.safe_dump(written), encoding="utf-8")
-    serve = (sys.executable, "-m", "voicebridge", "serve", "--insecure", "--port", "0")
-    return Contestant("voicebridge", (*serve, "--config", str(config)))
-
-
 async def run_once(one: Contestant, ground: Ground, calls: int, seconds: float) -> LoadFigures:
     """Measure a contestant once; raises ``BenchError`` if it or the generator cannot be run."""
-    generator = _generator(ground)
-    log = (ground.folder / f"{one.name}.log").open("wb")
-    with log:
-        async with _running(generator, {}, log.fileno()) as playing:
-            model_url = json.loads(await _line(playing, START_WITHIN_S))["model_url"]
+    async with at_work(one, ground, GENERATOR) as (playing, measured, port):
+        await asyncio.sleep(IDLE_AFTER_S)
+        order = Order(calls, seconds, port, measured.pid, memory_kb(measured.pid))
+        if playing.stdin is not None:
+            playing.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
+        within_s = seconds + calls * DIAL_EVERY_S * 3 + END_WITHIN_S
+        return figures_from(json.loads(await line_of(playing, within_s)))
+
+
+@asynccontextmanager
+async def at_work(
+    one: Contestant, ground: Ground, generator: str
+) -> AsyncIterator[tuple[Process, Process, int]]:
+    """Run a generator, and beside it a contestant: gives both, and the contestant's port.
+
+    ``generator`` is the module of its process. Raises ``BenchError``.
+    """
+    certificate = [str(ground.certificate)] if ground.certificate else []
+    command = [sys.executable, "-m", generator, str(ground.generator_core), *certificate]
+    path = ground.folder / f"{one.name}.log"
+    with path.open("wb") as log, _with_last_words(path):
+        async with _running(command, {}, log.fileno()) as playing:
+            model_url = json.loads(await line_of(playing, START_WITHIN_S))["model_url"]
             command = [part.replace("{model_url}", model_url) for part in one.command]
             environment = {"VOICEBRIDGE_REALTIME_URL": model_url, "OPENAI_API_KEY": "bench"}
+            environment |= one.environment
             if ground.certificate is not None:
                 environment["SSL_CERT_FILE"] = str(ground.certificate)
             async with _running(command, environment, log.fileno()) as measured:
                 os.sched_setaffinity(measured.pid, {ground.bridge_core})
-                port = await _port(measured)
-                await asyncio.sleep(IDLE_AFTER_S)
-                order = Order(calls, seconds, port, measured.pid, memory_kb(measured.pid))
-                if playing.stdin is not None:
-                    playing.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
-                within_s = seconds + calls * DIAL_EVERY_S * 3 + END_WITHIN_S
-                return figures_from(json.loads(await _line(playing, within_s)))
+                yield playing, measured, await _port(measured)
+
+
+@contextmanager
+def _with_last_words(log: Path) -> Iterator[None]:
+    """Add to a ``BenchError`` what the processes have written last."""
+    try:
+        yield
+    except BenchError as error:
+        lines = log.read_text("utf-8", "replace").strip().splitlines()
+        raise BenchError(f"{error}: {lines[-1] if lines else 'no word of it'}") from None
 
 
 async def certificate_in(folder: Path) -> Path:
@@ -102,12 +111,6 @@ async def certificate_in(folder: Path) -> Path:
         raise BenchError(f"openssl made no certificate: {said.decode(errors='replace')[-200:]}")
     made.write_bytes((folder / "key.pem").read_bytes() + (folder / "cert.pem").read_bytes())
     return made
-
-
-def _generator(ground: Ground) -> list[str]:
-    command = [sys.executable, "-m", "voicebridge.rehearsal.load_generator"]
-    certificate = [str(ground.certificate)] if ground.certificate else []
-    return [*command, str(ground.generator_core), *certificate]
 
 
 @asynccontextmanager
@@ -134,7 +137,8 @@ async def _running(
                 await process.wait()
 
 
-async def _line(process: Process, within_s: float) -> bytes:
+async def line_of(process: Process, within_s: float) -> bytes:
+    """Read a line of a process; raises ``BenchError`` if none comes in time, or none at all."""
     line = b""
     try:
         async with asyncio.timeout(within_s):
@@ -143,12 +147,12 @@ async def _line(process: Process, within_s: float) -> bytes:
     except TimeoutError:
         raise BenchError(f"a process of the bench said nothing within {within_s:g} s") from None
     if not line:
-        raise BenchError("a process of the bench ended before its time; see the logs in --out")
+        raise BenchError("a process of the bench ended before its time")
     return line
 
 
 async def _port(process: Process) -> int:
     while True:
-        found = re.search(rb"listens on http://\S+:(\d+)", await _line(process, START_WITHIN_S))
+        found = re.search(rb"listens on http://\S+:(\d+)", await line_of(process, START_WITHIN_S))
         if found:
             return int(found[1])

@@ -68,24 +68,28 @@ def _row(runs: Sequence[LoadFigures], calls: int) -> tuple[str, ...]:
 
 
 def _ratios(runs: dict[str, list[LoadFigures]]) -> str:
-    """Compare each run of ours with the floor's in the same turn."""
+    """Compare each run with the floor's in the same turn."""
     if "floor" not in runs:
         return ""
-    lines = []
-    for calls in sorted({run.calls for run in runs["voicebridge"]}):
-        ours, floors = (
-            [run for run in runs[name] if run.calls == calls] for name in ("voicebridge", "floor")
-        )
-        turns = [
-            our.cpu_ms / floor.cpu_ms
-            for our, floor in zip(ours, floors, strict=False)
-            if floor.cpu_ms and not our.void and not floor.void
-        ]
-        if turns:
-            lines.append(
-                f"{calls:5} calls: {median(turns):.2f} times the floor's CPU "
-                f"({min(turns):.2f} to {max(turns):.2f}, {len(turns)} turns)"
-            )
-        else:
-            lines.append(f"{calls:5} calls: void, no turn in which both runs count")
+    lines = [
+        _ratio(calls, name, runs)
+        for name in runs
+        if name != "floor"
+        for calls in sorted({run.calls for run in runs[name]})
+    ]
     return "\n".join(["beside the floor", *lines])
+
+
+def _ratio(calls: int, name: str, runs: dict[str, list[LoadFigures]]) -> str:
+    ours, floors = ([run for run in runs[one] if run.calls == calls] for one in (name, "floor"))
+    turns = [
+        our.cpu_ms / floor.cpu_ms
+        for our, floor in zip(ours, floors, strict=False)
+        if floor.cpu_ms and not our.void and not floor.void
+    ]
+    if not turns:
+        return f"{calls:5} calls, {name}: void, no turn in which both runs count"
+    return (
+        f"{calls:5} calls, {name}: {median(turns):.2f} times the floor's CPU "
+        f"({min(turns):.2f} to {max(turns):.2f}, {len(turns)} turns)"
+    )

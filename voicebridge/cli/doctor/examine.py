@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 import aiohttp
 
-from voicebridge.cli.doctor import local, outside, public
+from voicebridge.cli.doctor import carrier, local, model, public
+from voicebridge.cli.doctor.clock import clock
 from voicebridge.cli.doctor.finding import Finding, Mark, skipped, well, wrong
 from voicebridge.cli.doctor.site import Site, Web
 from voicebridge.cli.table import aligned, can_show
@@ -32,39 +34,45 @@ def run_doctor(
         remedy = f"correct it; `voicebridge check {config_dir}` tells all that is wrong"
         findings = [wrong("configuration", str(error), remedy)]
         findings.append(skipped("all else", "needs a configuration that can be used"))
+        secrets: tuple[str, ...] = ()
     else:
         site = Site(settings=settings, personas=personas)
-        findings = [well("configuration", f"{config_dir}: {len(personas)} personas")]
+        count = "1 persona" if len(personas) == 1 else f"{len(personas)} personas"
+        findings = [well("configuration", f"{config_dir}: {count}")]
         findings += asyncio.run(examine(site, offline=offline))
-    for line in told(findings, out):
+        secrets = settings.secret_values()
+    for line in told([_discreet(finding, secrets) for finding in findings], out):
         print(line, file=out)
     return 1 if any(finding.mark == "wrong" for finding in findings) else 0
 
 
 async def examine(site: Site, *, offline: bool) -> list[Finding]:
     """Make all checks of a site, or those that need no network."""
-    settings = site.settings
-    findings = [check(settings) for check in (local.environment, local.records, local.file_limit)]
+    findings = local.examined(site.settings)
     if offline:
         return findings
-    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as checks:
+    one_each = aiohttp.TCPConnector(force_close=True)  # a bridge keeps no stranger's connection
+    async with aiohttp.ClientSession(connector=one_each) as session, asyncio.TaskGroup() as checks:
         web = Web(session, site)
-        single = [
-            checks.create_task(check)
-            for check in (
-                public.reachable(site, web),
-                public.certificate(site),
-                public.websocket(site, web),
-                public.signature(site, web),
-                outside.clock(site, web),
-            )
-        ]
+        hour = checks.create_task(clock(site, web))
         several = [
             checks.create_task(check)
-            for check in (outside.numbers(site, web), outside.models(site))
+            for check in (
+                model.examined(site),
+                public.examined(site, web),
+                carrier.examined(site, web),
+            )
         ]
-    findings += [task.result() for task in single]
+    findings.append(hour.result())
     return findings + [finding for task in several for finding in task.result()]
+
+
+def _discreet(finding: Finding, secrets: Iterable[str]) -> Finding:
+    """Take out what others may have repeated of a secret, such as a server in its refusal."""
+    note = finding.note
+    for secret in secrets:
+        note = note.replace(secret, "***")
+    return replace(finding, note=note)
 
 
 def told(findings: Iterable[Finding], out: TextIO) -> list[str]:

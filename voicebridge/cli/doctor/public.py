@@ -2,109 +2,82 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import secrets
-import ssl
-from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from voicebridge.carriers import twilio
+from voicebridge.cli.doctor.certificate import certificate
 from voicebridge.cli.doctor.finding import Finding, doubtful, skipped, well, wrong
 from voicebridge.cli.doctor.site import Reply, Site, Unreached, Web
 from voicebridge.server.paths import MEDIA_PATH, VOICE_PATH
 
-SOON_DAYS = 14
-NO_URL = "there is no public URL"
 _REFUSED, _ACCEPTED = b"signature refused", b"a voice webhook without CallSid"
+_BUSY = b"all lines are busy"
 _PROXY = {502, 503, 504}
 
-_CERTIFICATE = {
-    9: ("is not valid yet", "check the clock here, and the certificate's dates"),
-    10: ("has expired", "renew it: see why the proxy's renewal failed"),
-    18: ("is self-signed", "get one from a public authority; Caddy does so by itself"),
-    19: ("is of an authority that nobody knows", "get one from a public authority"),
-    20: ("lacks its chain", "let the proxy send the intermediate certificates: fullchain.pem"),
-    21: ("lacks its chain", "let the proxy send the intermediate certificates: fullchain.pem"),
-    62: ("is for another name", "get one for the name in VOICEBRIDGE_PUBLIC_URL"),
-    64: ("is for another address", "get one for the name in VOICEBRIDGE_PUBLIC_URL"),
-}
-"""OpenSSL's reasons for refusing a certificate, and what to do."""
 
-
-async def reachable(site: Site, web: Web) -> Finding:
-    """Ask for our health through the public address; a proxy may well keep that to itself."""
-    what, public = "public URL", site.settings.public_url
+async def examined(site: Site, web: Web) -> list[Finding]:
+    """Look at the address, its certificate, the websocket and the signature."""
+    public = site.settings.public_url
     if public is None:
-        return skipped(what, NO_URL)
+        why = "there is no public URL"
+        return [skipped(what, why) for what in ("public URL", "TLS", "websocket", "signature")]
+    found = [await certificate(site, public)]
     try:
-        health = await web.ask("GET", f"{public}/healthz")
-        if health.status == 200 and _status_of(health) == "ok":
-            return well(what, f"{public} leads to the bridge")
-        reply = await web.ask("POST", public + VOICE_PATH)
+        found.insert(0, await reachable(site, web, public))
     except Unreached as error:
-        return wrong(what, error.why, error.remedy)
+        found.insert(0, wrong("public URL", error.why, error.remedy))
+        return [*found, *(skipped(what, "see public URL") for what in ("websocket", "signature"))]
+    for check in (websocket, signature):
+        try:
+            found.append(await check(site, web, public))
+        except Unreached as error:
+            found.append(wrong(check.__name__, error.why, error.remedy))
+    return found
+
+
+async def reachable(site: Site, web: Web, public: str) -> Finding:
+    """Ask for our health through the public address; a proxy may well keep that to itself."""
+    what = "public URL"
+    health = await web.ask("GET", f"{public}/healthz")
+    if health.status == 200 and _status_of(health) == "ok":
+        return well(what, f"{public} leads to the bridge")
+    reply = await web.ask("POST", public + VOICE_PATH)
     if _is_ours(reply):
         return well(what, f"{public} leads to the bridge; /healthz is kept inside, as it should be")
     return wrong(what, *_astray(reply, VOICE_PATH, site))
 
 
-async def certificate(site: Site) -> Finding:
-    """Look at the certificate as a carrier does, and at how long it is valid."""
-    what, public = "TLS", site.settings.public_url
-    if public is None:
-        return skipped(what, NO_URL)
-    parts = urlsplit(public)
-    if parts.scheme != "https":
+async def websocket(site: Site, web: Web, public: str) -> Finding:
+    """Open the media websocket; a refusal by the bridge itself has come all the way, too."""
+    what, url = "websocket", public + MEDIA_PATH
+    as_socket, as_request = _signed(site, "ws" + url.removeprefix("http")), _signed(site, url)
+    reply = await web.ask("GET", url, headers=_upgrade() | as_socket)
+    if reply.status == 403 and _is_ours(reply):
+        # A proxy that drops the upgrade makes a plain request of it, signed as such.
+        plain = await web.ask("GET", url, headers=_upgrade() | as_request)
+        reply = plain if plain.status == 426 else reply
+    if reply.status == 101:
+        if await web.pings(url, as_socket):
+            return well(what, "it opens, and a ping comes back through it")
         return wrong(
             what,
-            f"{public} is not encrypted; carriers open media streams by wss:// only",
-            "put a proxy with a certificate in front: docs/deployment.md has two",
+            "it opens, but nothing comes back through it",
+            "let the proxy pass websockets on, and neither answer nor hold them itself",
         )
-    host, port = parts.hostname or "", parts.port or 443
-    try:
-        async with asyncio.timeout(site.deadline_s):
-            _, writer = await asyncio.open_connection(host, port, ssl=site.trust)
-    except ssl.SSLCertVerificationError as error:
-        how, remedy = _CERTIFICATE.get(error.verify_code, (error.verify_message, "renew it"))
-        return wrong(what, f"the certificate of {host} {how}", remedy)
-    except ssl.SSLError:
-        remedy = "let the proxy hold a certificate on this port"
-        return wrong(what, f"{host}:{port} does not speak TLS", remedy)
-    except (OSError, TimeoutError):
-        return skipped(what, f"{host}:{port} cannot be reached")
-    found = writer.get_extra_info("peercert")
-    writer.transport.abort()
-    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(found["notAfter"]), UTC)
-    days = (ends - site.clock()).days
-    note = f"the certificate of {host} is valid until {ends:%Y-%m-%d}, {days} days"
-    if days < SOON_DAYS:
-        return doubtful(what, note, "renew it: see why the proxy's renewal has not come yet")
-    return well(what, note)
-
-
-async def websocket(site: Site, web: Web) -> Finding:
-    """Open the media websocket; a refusal by the bridge itself has come all the way, too."""
-    what, public = "websocket", site.settings.public_url
-    if public is None:
-        return skipped(what, NO_URL)
-    try:
-        reply = await _handshake(site, web, "ws" + public.removeprefix("http") + MEDIA_PATH)
-        if reply.status == 403 and _is_ours(reply):
-            # A proxy that drops the upgrade makes a plain request of it, signed as such.
-            plain = await _handshake(site, web, public + MEDIA_PATH)
-            reply = plain if plain.status == 426 else reply
-    except Unreached as error:
-        return wrong(what, error.why, error.remedy)
-    if reply.status == 101:
-        return well(what, "the upgrade comes through")
     if reply.status == 426:
         return wrong(
             what,
             "the proxy does not pass the upgrade on",
             "nginx: proxy_http_version 1.1, and the headers Upgrade and Connection; see "
             "docs/deployment.md",
+        )
+    if reply.status == 503 and _BUSY in reply.body:
+        return doubtful(
+            what,
+            "the bridge is reached; all its lines are busy now",
+            "try again; raise server.max_calls if that is so often",
         )
     if _is_ours(reply):
         return well(
@@ -113,43 +86,57 @@ async def websocket(site: Site, web: Web) -> Finding:
     return wrong(what, *_astray(reply, MEDIA_PATH, site))
 
 
-async def signature(site: Site, web: Web) -> Finding:
+def _upgrade() -> dict[str, str]:
+    return {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(secrets.token_bytes(16)).decode(),
+    }
+
+
+def _signed(site: Site, url: str) -> dict[str, str]:
+    token = site.auth_token
+    return {twilio.SIGNATURE_HEADER: twilio.signature(token, url)} if token else {}
+
+
+async def signature(site: Site, web: Web, public: str) -> Finding:
     """Sign a request as the carrier does, and have it accepted by the bridge that runs."""
-    what, public, token = "signature", site.settings.public_url, site.auth_token
-    if public is None or token is None:
-        return skipped(what, "there is no auth token" if public else NO_URL)
+    what, token, old = "signature", site.auth_token, site.old_auth_token
+    if token is None:
+        return skipped(what, "there is no auth token")
     url, form = public + VOICE_PATH, {"From": "doctor"}  # of no call, so that none begins
-    signed = {twilio.SIGNATURE_HEADER: twilio.signature(token, url, form.items())}
-    try:
-        reply = await web.ask("POST", url, headers=signed, form=form)
-        unsigned = await web.ask("POST", url, form=form)
-    except Unreached as error:
-        return wrong(what, error.why, error.remedy)
+
+    async def signed(by: str) -> Reply:
+        header = {twilio.SIGNATURE_HEADER: twilio.signature(by, url, form.items())}
+        return await web.ask("POST", url, headers=header, form=form)
+
+    reply, unsigned = await signed(token), await web.ask("POST", url, form=form)
     if _ACCEPTED in unsigned.body:
         remedy = "start it without --insecure, and with TWILIO_AUTH_TOKEN set"
         return wrong(what, "the bridge lets unsigned requests in", remedy)
-    if _ACCEPTED in reply.body:
-        return well(what, "a request signed with the token is accepted, an unsigned one is not")
-    if _is_ours(reply):
+    if _REFUSED in reply.body:
         return wrong(
             what,
             "the bridge refuses a request signed with the token",
             "it runs with another TWILIO_AUTH_TOKEN or VOICEBRIDGE_PUBLIC_URL than this command, "
             "or the proxy changes paths: restart it with these, and pass paths on unchanged",
         )
-    return wrong(what, *_astray(reply, VOICE_PATH, site))
-
-
-async def _handshake(site: Site, web: Web, signed_url: str) -> Reply:
-    headers = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": base64.b64encode(secrets.token_bytes(16)).decode(),
-    }
-    if site.auth_token is not None:
-        headers[twilio.SIGNATURE_HEADER] = twilio.signature(site.auth_token, signed_url)
-    return await web.ask("GET", f"{site.settings.public_url}{MEDIA_PATH}", headers=headers)
+    if _ACCEPTED not in reply.body:
+        return wrong(what, *_astray(reply, VOICE_PATH, site))
+    if old is None:
+        return well(what, "a request signed with the token is accepted, an unsigned one is not")
+    if _ACCEPTED not in (await signed(old)).body:
+        return wrong(
+            what,
+            "the bridge refuses a request signed with the old token",
+            "restart it with TWILIO_AUTH_TOKEN_OLD, which this command has",
+        )
+    return doubtful(
+        what,
+        "requests signed with the token are accepted, and those signed with the old one",
+        "when Twilio has promoted the new token, restart the bridge without TWILIO_AUTH_TOKEN_OLD",
+    )
 
 
 def _is_ours(reply: Reply) -> bool:
@@ -173,7 +160,7 @@ def _astray(reply: Reply, path: str, site: Site) -> tuple[str, str]:
             f"start `voicebridge serve`, and let the proxy lead to {server.host}:{server.port}",
         )
     if 300 <= reply.status < 400:
-        where = reply.headers.get("location", "elsewhere")[:100]
+        where = reply.headers.get("location", "elsewhere").partition("?")[0][:100]
         return (
             f"it redirects to {where}",
             "carriers follow no redirect to a media stream: make the final address the public URL",

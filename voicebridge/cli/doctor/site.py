@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import os
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,13 +12,17 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import aiohttp
+from pydantic import SecretStr
 
 from voicebridge.personas.loader import PersonaBook
 from voicebridge.settings import Settings
 
 DEADLINE_S = 10.0
+CLOSE_WITHIN_S = 1.0
 MOST_BYTES = 8 << 20
 TWILIO_API = "https://api.twilio.com"
+TWILIO_VOICE_API = "https://voice.twilio.com"
+_FIREWALL = "start what should listen there, and open the port in the firewall"
 
 
 def _now() -> datetime:
@@ -30,14 +37,23 @@ class Site:
     personas: PersonaBook
     trust: ssl.SSLContext = field(default_factory=ssl.create_default_context)
     twilio_api: str = TWILIO_API
+    twilio_voice_api: str = TWILIO_VOICE_API
     deadline_s: float = DEADLINE_S
     clock: Callable[[], datetime] = _now
 
     @property
     def auth_token(self) -> str | None:
         """The carrier's token in plain."""
-        token = self.settings.twilio_auth_token
-        return token.get_secret_value() if token else None
+        return _plain(self.settings.twilio_auth_token)
+
+    @property
+    def old_auth_token(self) -> str | None:
+        """The token before it in plain, while it is being replaced."""
+        return _plain(self.settings.twilio_auth_token_old)
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +89,6 @@ class Web:
         form: Mapping[str, str] | None = None,
     ) -> Reply:
         """Send a request and read its answer; raises ``Unreached``."""
-        parts = urlsplit(url)
-        where = parts.netloc
-        within = self.site.deadline_s
         try:
             async with self.session.request(
                 method,
@@ -84,36 +97,59 @@ class Web:
                 data=form,
                 ssl=self.site.trust,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=within),
+                timeout=aiohttp.ClientTimeout(total=self.site.deadline_s),
             ) as reply:
-                # Behind 101 comes no body that ends.
-                body = b"" if reply.status == 101 else await _body(reply)
                 fields = {name.lower(): value for name, value in reply.headers.items()}
-                if reply.status == 101:
+                if reply.status == 101:  # behind it comes no body that ends
                     reply.close()
-                return Reply(reply.status, fields, body)
-        except TimeoutError:
-            raise Unreached(
-                f"{where} gave no answer within {within:g} s",
+                    return Reply(reply.status, fields, b"")
+                return Reply(reply.status, fields, await _body(reply))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _unreached(url, error, self.site.deadline_s) from None
+
+    async def pings(self, url: str, headers: Mapping[str, str]) -> bool:
+        """Open a websocket, and tell whether a ping comes back through it."""
+        closing = aiohttp.ClientWSTimeout(ws_close=CLOSE_WITHIN_S)
+        try:
+            async with (
+                asyncio.timeout(self.site.deadline_s),
+                self.session.ws_connect(
+                    url, headers=headers, ssl=self.site.trust, autoping=False, timeout=closing
+                ) as socket,
+            ):
+                await socket.ping(b"doctor")
+                return (await socket.receive()).type is aiohttp.WSMsgType.PONG
+        except (aiohttp.ClientError, OSError):  # a deadline's error is an OSError
+            return False
+
+
+def _unreached(url: str, error: Exception, within_s: float) -> Unreached:
+    """Say why no answer came."""
+    parts = urlsplit(url)
+    where = parts.netloc
+    match error:
+        case TimeoutError():
+            return Unreached(
+                f"{where} gave no answer within {within_s:g} s",
                 "open the port in the firewall; some routers do not lead back to themselves: try "
                 "from another network, too",
-            ) from None
-        except aiohttp.ClientConnectorCertificateError:
-            raise Unreached(f"the certificate of {where} is not accepted", "see TLS") from None
-        except aiohttp.ClientConnectorSSLError:
-            raise Unreached(
+            )
+        case aiohttp.ClientConnectorCertificateError():
+            return Unreached(f"the certificate of {where} is not accepted", "see TLS")
+        case aiohttp.ClientConnectorSSLError():
+            return Unreached(
                 f"{where} does not speak TLS", "let the proxy hold a certificate on this port"
-            ) from None
-        except aiohttp.ClientConnectorDNSError:
-            raise Unreached(
+            )
+        case aiohttp.ClientConnectorDNSError():
+            return Unreached(
                 f"the name {parts.hostname} is not known here",
                 "set its DNS record, or correct the address",
-            ) from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unreached(
-                f"{where} cannot be reached: {error}",
-                "start what should listen there, and open the port in the firewall",
-            ) from None
+            )
+        case aiohttp.ClientConnectorError(os_error=OSError(errno=errno.ECONNREFUSED)):
+            return Unreached(f"nothing listens at {where}", _FIREWALL)
+        case aiohttp.ClientConnectorError(os_error=OSError(errno=int(number))) if number > 0:
+            return Unreached(f"{where} cannot be reached: {os.strerror(number)}", _FIREWALL)
+    return Unreached(f"{where} hung up: {type(error).__name__}", _FIREWALL)
 
 
 async def _body(reply: aiohttp.ClientResponse) -> bytes:

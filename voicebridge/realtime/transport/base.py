@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+TransportName: TypeAlias = Literal["auto", "websockets", "aiohttp", "picows"]
 
 
 class MessageType(IntEnum):

@@ -8,28 +8,35 @@ from typing import Annotated
 from pydantic import Field
 
 from voicebridge.errors import ToolFailed
+from voicebridge.tools.builtin.destinations import find_destination
 from voicebridge.tools.context import CallContext
+from voicebridge.tools.data import clean
 from voicebridge.tools.tool import Tool, tool
 
 _KEYS = re.compile(r"[0-9*#wW]{1,32}")
 
 
-@tool
+@tool(timeout_s=90, filler="One moment, I am trying to reach somebody.")
 async def transfer(
     context: CallContext,
-    destination: Annotated[str, "The name of the place to connect the caller to."],
+    destination: Annotated[str, Field(max_length=100), "The name of the place to connect to."],
+    summary: Annotated[
+        str, Field(max_length=600), "Who calls and about what, in a few words for a colleague."
+    ] = "",
 ) -> str:
     """Connect the caller to a person or department.
 
-    Tell the caller first, in this same response, to whom you connect them. The call is passed on
-    once the caller has heard that; say nothing more afterwards.
+    Tell the caller first, in this same response, to whom you connect them. If the result says that
+    the caller is connected, say nothing more afterwards. Some colleagues are asked first; if the
+    result is that nobody takes the call, the caller is still with you: say so and go on.
     """
-    number = context.destinations.get(destination)
-    if number is None:
-        known = ", ".join(context.destinations) or "none"
-        raise ToolFailed(f"there is no destination {destination!r}; the destinations are: {known}")
-    context.line.transfer(number)
-    return f"The caller is connected to {destination} as soon as your words were heard."
+    place = find_destination(destination, context)
+    if place.mode == "cold":
+        context.line.transfer(place.number)
+        return f"The caller is connected to {destination} as soon as your words were heard."
+    await context.colleagues.fetch(destination, place, clean(summary))
+    context.line.hand_over()
+    return f"{destination} takes the call and waits. The caller is connected after your next words."
 
 
 @tool

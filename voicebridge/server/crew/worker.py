@@ -1,0 +1,112 @@
+"""A worker as it sees itself: which calls are its own, and how to hand on those that are not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from voicebridge.server.crew.board import Board, State
+from voicebridge.server.crew.handover import Inbox, take_in
+
+MOST_REPORT_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What all workers of a node have in common, made before the first of them is.
+
+    ``listeners`` is the port, open once for all: a connection waits there for whoever is free, so
+    none is lost with a worker. ``reports`` lead to the supervisor. ``lifeline`` ends with it.
+    """
+
+    listeners: tuple[socket.socket, ...]
+    board: Board
+    inboxes: tuple[Inbox, ...]
+    reports: tuple[socket.socket, socket.socket]
+    lifeline: tuple[socket.socket, socket.socket]
+
+
+class Worker:
+    """One of the processes that a node's calls are spread over."""
+
+    def __init__(self, crew: Crew, index: int) -> None:
+        self.index, self.slot, self._crew = index, crew.board.slots[index], crew
+        self.listeners = crew.listeners
+
+    def owner_of(self, call_id: str, named: str = "") -> int:
+        """Tell which worker a call belongs to; ``named`` is the one that our URL has named.
+
+        Where nobody is named it is the id that decides, the same at every worker. While the owner
+        is down, whoever is asked stands in for it; so our URLs name who it was.
+        """
+        slots = self._crew.board.slots
+        if named.isascii() and named.isdigit() and len(named) < 4 and int(named) < len(slots):
+            owner = int(named)
+        elif call_id:
+            owner = zlib.crc32(call_id.encode("utf-8", "surrogateescape")) % len(slots)
+        else:
+            return self.index
+        return owner if slots[owner].state == State.UP else self.index
+
+    def inbox_of(self, owner: int) -> Inbox:
+        """Return where a worker takes connections in."""
+        return self._crew.inboxes[owner]
+
+    @asynccontextmanager
+    async def taking_in(
+        self, make_handler: Callable[[], asyncio.Protocol]
+    ) -> AsyncIterator[None]:
+        """Take connections of other workers in for the length of the context."""
+        async with asyncio.TaskGroup() as tasks:
+            taking = tasks.create_task(take_in(self._crew.inboxes[self.index], make_handler))
+            try:
+                yield
+            finally:
+                taking.cancel()
+
+    def report(self, words: str) -> None:
+        """Tell the supervisor, and through the board everybody, that calls may come."""
+        self.slot.pid, self.slot.state = os.getpid(), State.UP
+        with suppress(OSError):  # it is the board that counts
+            self._crew.reports[1].send(words.encode()[:MOST_REPORT_BYTES])
+
+    def leave(self) -> None:
+        """Tell the other workers to hand nothing over any more."""
+        self.slot.state = State.DOWN
+
+    def watch(self, orphaned: Callable[[], None]) -> None:
+        """Hear when the supervisor is gone."""
+        loop, end = asyncio.get_running_loop(), self._crew.lifeline[0]
+
+        def gone() -> None:
+            loop.remove_reader(end.fileno())
+            orphaned()
+
+        loop.add_reader(end.fileno(), gone)
+
+
+def open_listeners(host: str, port: int) -> tuple[socket.socket, ...]:
+    """Listen on every address that a host has; raises OSError."""
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    opened: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            listener = socket.socket(family, kind, protocol)
+            opened.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            port = port or (opened[0].getsockname()[1] if len(opened) > 1 else 0)
+            listener.bind((address[0], port, *address[2:]))
+            listener.listen(socket.SOMAXCONN)
+            listener.setblocking(False)
+    except OSError:
+        for listener in opened:
+            listener.close()
+        raise
+    return tuple(opened)
