@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
+from voicebridge.server.crew.worker import Worker
 from voicebridge.server.running import RunningBridge, load_switchboard, running_bridge
 from voicebridge.settings import Settings, load_settings
 
@@ -75,8 +76,11 @@ async def start_bridge() -> AsyncIterator[StartBridge]:
     """Start bridges on loopback; they go down with the test."""
     async with AsyncExitStack() as stack:
 
-        async def start(model_url: str, **changes: Any) -> RunningBridge:
-            switchboard = load_switchboard(settings_for(model_url, **changes))
-            return await stack.enter_async_context(running_bridge(switchboard))
+        async def start(
+            model_url: str, worker: Worker | None = None, **changes: Any
+        ) -> RunningBridge:
+            slot = None if worker is None else worker.slot
+            switchboard = load_switchboard(settings_for(model_url, **changes), slot)
+            return await stack.enter_async_context(running_bridge(switchboard, worker))
 
         yield start

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "settings": {"settings_front", "personas", "errors"},
     "settings_front": set(),
     "log": {"errors"},
-    "records": {"call", "errors"},
+    "records": {"call", "audio", "errors"},
     "outbound": {"tools", "personas", "settings", "errors", "log"},
     "rehearsal": {"audio", "personas", "errors"},
     "bridge": {

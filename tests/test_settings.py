@@ -77,6 +77,17 @@ def test_the_environment_lies_over_the_file(load) -> None:
     assert settings.secret_values() == (KEY, TOKEN)
 
 
+def test_the_transport_comes_from_the_file_or_the_environment_over_it(load) -> None:
+    variable = "VOICEBRIDGE_REALTIME_TRANSPORT"
+    assert load().realtime.transport == "auto"
+    assert load("realtime: {transport: aiohttp}").realtime.transport == "aiohttp"
+    settings = load("realtime: {transport: aiohttp}", **{variable: "picows"})
+    assert settings.realtime.transport == "picows"
+    with pytest.raises(ConfigError, match="auto, websockets, aiohttp, picows") as caught:
+        load(**{variable: "carrier-pigeon"})
+    assert caught.value.key == variable
+
+
 def test_a_blank_variable_counts_as_not_set(load) -> None:
     settings = load("realtime: {url: ws://a.example}", OPENAI_API_KEY="  ", TWILIO_AUTH_TOKEN="",
                     VOICEBRIDGE_REALTIME_URL="")  # fmt: skip

@@ -22,6 +22,7 @@ from voicebridge.settings_front import Greetings, Limits, Outbound, Prices, Secu
 
 __all__ = [
     "FILE_NAME",
+    "MOST_WORKERS",
     "OPENAI_REALTIME_URL",
     "TRANSPORT_VARIABLE",
     "Greetings",
@@ -43,6 +44,7 @@ __all__ = [
 ]  # fmt: skip
 
 FILE_NAME = "voicebridge.yaml"
+MOST_WORKERS = 64
 OPENAI_REALTIME_URL = "wss://api.openai.com/v1/realtime"
 TRANSPORT_VARIABLE = "VOICEBRIDGE_REALTIME_TRANSPORT"
 
@@ -105,6 +107,13 @@ class Server(BaseModel):
         le=3600,
         description="How long running calls may go on when the bridge is stopped.",
     )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=MOST_WORKERS,
+        description="Processes that share the port and the calls; as many as there are cores to "
+        "spare. Limits hold for all of them together.",
+    )
 
 
 Transport = Literal["auto", "websockets", "aiohttp", "picows"]
@@ -145,6 +154,12 @@ class Records(BaseModel):
     directory: Path | None = Field(
         default=None,
         description="A folder, seen from where the bridge is started; null keeps nothing.",
+    )
+    recording_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="Recordings that are older are deleted; null keeps them.",
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from voicebridge.carriers import twilio
 from voicebridge.carriers.base import Media
+from voicebridge.errors import CarrierProtocolError
 
 PLAIN = (
     '{"event":"media","sequenceNumber":"4","media":{"track":"inbound","chunk":"2",'
@@ -65,3 +66,44 @@ def test_what_the_carrier_writes_to_the_letter_is_read_fast(audio: bytes, at_ms:
     payload = base64.b64encode(audio).decode()
     text = PLAIN.replace("/38=", payload).replace('"25"', f'"{at_ms}"')
     assert twilio.media_of(text) == (payload, at_ms)
+
+
+@st.composite
+def marks(draw: st.DrawFn) -> str:
+    """A mark that comes back, as the carrier may write it, or nearly."""
+    names = st.one_of(st.just("0:12:3360"), st.text('0:a\\"é-_ ', max_size=8), st.text(max_size=6))
+    message: dict[str, object] = {"event": "mark", "sequenceNumber": draw(numbers)}
+    message["mark"] = {"name": draw(names)}
+    message["streamSid"] = draw(st.sampled_from(["MZ0", "MZ\\", "", "MZ9" * 30]))
+    if draw(st.booleans()):
+        message = dict(draw(st.permutations(list(message.items()))))
+    return json.dumps(message, separators=draw(spellings), ensure_ascii=draw(st.booleans()))
+
+
+@st.composite
+def damaged_marks(draw: st.DrawFn) -> str:
+    """A mark with a stretch of it exchanged for something else."""
+    text = draw(marks())
+    start = draw(st.integers(0, len(text)))
+    return text[:start] + draw(st.text(max_size=3)) + text[start + draw(st.integers(0, 4)) :]
+
+
+def outcome(text: str) -> object:
+    """What a message says, or that the protocol does not allow it."""
+    try:
+        return twilio.decode(text)
+    except CarrierProtocolError as error:
+        return type(error)
+
+
+@given(st.one_of(marks(), damaged_marks()))
+@example(
+    '{"event":"mark","sequenceNumber":"4","mark":{"name":"0:12:3360"},"streamSid":"MZ0"}',
+)
+def test_a_mark_says_the_same_in_every_spelling(text: str) -> None:
+    try:
+        spaced = json.dumps(json.loads(text), separators=(" , ", " : "))
+    except ValueError:
+        assert outcome(text) is CarrierProtocolError
+    else:
+        assert outcome(text) == outcome(spaced)

@@ -1,8 +1,10 @@
 """``bench load``: what it prints of runs, when it calls one void, and one small run for real."""
 
 import argparse
+import asyncio
 import json
 import os
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,7 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 from voicebridge.cli.bench.load import add_load
+from voicebridge.cli.bench.load_ramp import TRIES, Ramp, climb
 from voicebridge.cli.bench.load_table import report
+from voicebridge.cli.bench.load_turns import contestants
 from voicebridge.rehearsal.load_figures import LoadFigures, Spread, figures_from, settled_runs
 from voicebridge.rehearsal.load_svg import picture
 
@@ -85,6 +89,13 @@ def test_the_ratio_is_taken_turn_by_turn_of_runs_that_count() -> None:
     )
 
 
+def test_each_transport_has_a_ratio_of_its_own() -> None:
+    them = {"voicebridge, picows": 2.0, "voicebridge, aiohttp": 3.0, "floor": 1.0}
+    text = report({name: [replace(GOOD, cpu_ms=ms)] for name, ms in them.items()})
+    assert "voicebridge, picows: 2.00 times" in text
+    assert "voicebridge, aiohttp: 3.00 times" in text
+
+
 def test_where_no_turn_counts_no_ratio_is_claimed() -> None:
     late = replace(GOOD, held_up_percent=50.0)
     assert "void, no turn" in report({"voicebridge": [late], "floor": [GOOD]})
@@ -100,6 +111,70 @@ def test_the_picture_has_a_point_for_each_number_of_calls_and_none_for_void_ones
 def test_a_number_of_calls_that_cannot_be_is_refused(calls: str) -> None:
     with pytest.raises(SystemExit):
         parsed("--calls", calls)
+
+
+def bearing(limit: int, voids: Collection[int] = ()) -> tuple[list[int], Ramp]:
+    """Climb where so many calls are borne; the runs of those numbers are void at first."""
+    tried: list[int] = []
+
+    async def run(calls: int) -> LoadFigures:
+        tried.append(calls)
+        slow = Spread(100, 5.0, 1.5 if calls <= limit else 80.0, 90.0, 99.0)
+        void = calls in voids and tried.count(calls) < TRIES
+        return replace(GOOD, calls=calls, up_ms=slow, held_up_percent=50.0 if void else 0.0)
+
+    return tried, asyncio.run(climb(run))
+
+
+def test_the_ramp_doubles_then_halves_the_rest() -> None:
+    tried, ramp = bearing(333)
+    assert tried[:4] == [50, 100, 200, 400]
+    assert (ramp.borne, ramp.failed) == (330, 340)
+    assert len(tried) <= 9
+    told = ramp.told("voicebridge")
+    assert "voicebridge: 330 calls on one core with p99 1.5 / 1.5 ms; at 340: p99 80.0 ms" in told
+
+
+def test_a_void_step_of_the_ramp_is_made_again_before_it_counts_as_failed() -> None:
+    tried, ramp = bearing(333, voids={200})
+    assert (tried.count(200), ramp.borne) == (TRIES, 330)
+
+
+@pytest.mark.parametrize(
+    ("limit", "borne", "failed"), [(3, 0, 10), (44, 40, 50), (5000, 1000, None)]
+)
+def test_the_ramp_finds_limits_below_its_first_step_and_above_its_last(
+    limit: int, borne: int, failed: int | None
+) -> None:
+    _, ramp = bearing(limit)
+    assert (ramp.borne, ramp.failed) == (borne, failed)
+
+
+def test_a_limit_that_is_the_generators_is_told_as_such() -> None:
+    async def run(calls: int) -> LoadFigures:
+        late = Spread(9, 9, 9, 9, 9) if calls > 100 else GOOD.late_ms
+        return replace(GOOD, calls=calls, late_ms=late)
+
+    ramp = asyncio.run(climb(run))
+    assert "100 calls on one core" in ramp.told("us")
+    assert "void, the generator was late" in ramp.told("us")
+
+
+def test_transports_are_measured_in_turn_and_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    for arguments, names in (
+        ([], ["voicebridge"]),
+        (["--transport", "aiohttp"], ["voicebridge, aiohttp"]),
+        (
+            ["--beside", "transports", "--beside", "floor"],
+            ["voicebridge, picows", "voicebridge, aiohttp", "voicebridge, websockets", "floor"],
+        ),
+    ):
+        them = contestants(parsed(*arguments), tmp_path)
+        assert [one.name for one in them] == names
+    assert them[1].environment == {"VOICEBRIDGE_REALTIME_TRANSPORT": "aiohttp"}
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="it takes two cores")

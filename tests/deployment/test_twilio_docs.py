@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "rehearsal"))
 
 from doctor_world import CA, SID, TOKEN, TwilioRest, certificate, fronted, trust, twilio_rest
 from model_harness import INSTANT, ToneVoice, says
-from nginx_stand_in import nginx
+from nginx_stand_in import nginx, read_locations
 from twilio_walk import FILE, Shell, Step, read_steps, shell
 
 from voicebridge.cli.doctor import Site, examine
@@ -223,6 +223,13 @@ async def test_the_nginx_of_the_page_on_deployment_passes_on_what_the_bridge_nee
 ) -> None:
     marks = await behind(NGINX)
     assert [marks[what] for what in ("public URL", "TLS", "websocket", "signature")] == ["well"] * 4
+
+
+def test_the_streams_of_every_process_of_a_bridge_fall_to_the_location_for_websockets() -> None:
+    locations = read_locations(NGINX)
+    for path in (paths.MEDIA_PATH, f"{paths.MEDIA_PATH}/0", f"{paths.MEDIA_PATH}/12"):
+        first = next(each for each in locations if each.fits(path))
+        assert first.headers["connection"] == "upgrade"
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from voicebridge.outbound.dialler import Dialler, Urls, Wish
 from voicebridge.outbound.opt_out import OptOutList
 from voicebridge.outbound.rest import NewCall
 from voicebridge.outbound.rules import CallRefused, check_hours, home_zones
-from voicebridge.outbound.tool import add_opt_out, opt_out_tool
-from voicebridge.settings import Outbound
+from voicebridge.outbound.set_up import add_outbound_tools
+from voicebridge.outbound.tool import opt_out_tool
+from voicebridge.settings import Outbound, Settings
 from voicebridge.tools.context import CallContext
 from voicebridge.tools.registry import ToolRegistry
 
@@ -186,8 +187,10 @@ def test_settings_that_could_call_people_by_mistake_are_refused(told: dict[str, 
 
 def test_a_persona_may_list_the_tool_where_there_is_a_list(tmp_path: Path) -> None:
     tools = ToolRegistry.with_builtins()
-    add_opt_out(tools, None)
+    add_outbound_tools(tools, Settings(config_dir=tmp_path))
     with pytest.raises(ConfigError, match="opt_out"):
         tools.for_persona(["opt_out"])
-    add_opt_out(tools, tmp_path / "opt-out.txt")
+    tools = ToolRegistry.with_builtins()
+    listed = Outbound(opt_out_file=tmp_path / "opt-out.txt")
+    add_outbound_tools(tools, Settings(config_dir=tmp_path, outbound=listed))
     assert [tool.name for tool in tools.for_persona(["opt_out"])] == ["opt_out"]

@@ -1,4 +1,4 @@
-"""Opening connections over real sockets, with either library: what works, and how a failure is
+"""Opening connections over real sockets, with each library: what works, and how a failure is
 told.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from recorded_wire_server import RecordedWireServer, Refusal
 
+from voicebridge.errors import ConfigError
 from voicebridge.realtime import (
     Client,
     ClientConfig,
@@ -38,14 +39,18 @@ from voicebridge.realtime import (
     WebsocketsOptions,
     default_dialer,
 )
+from voicebridge.realtime.transport import dialer_named
 from voicebridge.realtime.transport.aiohttp import AiohttpDialer
+from voicebridge.realtime.transport.picows import PicowsDialer
 
 DEADLINE_S = 5.0
 CREATED = 'S {"type":"session.created","event_id":"e1","session":{"type":"realtime","id":"s"}}'
 CLEARED = 'S {"type":"input_audio_buffer.cleared","event_id":"%s"}'
 
-both = pytest.mark.parametrize(
-    "dialer", [WebsocketsDialer(), AiohttpDialer()], ids=["websockets", "aiohttp"]
+every = pytest.mark.parametrize(
+    "dialer",
+    [WebsocketsDialer(), AiohttpDialer(), PicowsDialer()],
+    ids=["websockets", "aiohttp", "picows"],
 )
 
 
@@ -61,7 +66,7 @@ async def failure(client: Client, dialer: WebSocketDialer, **options: Any) -> Co
     return caught.value
 
 
-@both
+@every
 async def test_a_connection_is_opened_with_model_key_and_headers(dialer: WebSocketDialer) -> None:
     async with RecordedWireServer([CREATED]) as server:
         client = client_of(server, headers={"OpenAI-Project": "proj_1"})
@@ -78,7 +83,7 @@ async def test_a_connection_is_opened_with_model_key_and_headers(dialer: WebSock
         await conn.close()
 
 
-@both
+@every
 async def test_pings_are_answered_while_somebody_reads(dialer: WebSocketDialer) -> None:
     async with (
         RecordedWireServer([CREATED]) as server,
@@ -93,7 +98,7 @@ async def test_pings_are_answered_while_somebody_reads(dialer: WebSocketDialer) 
             await reading
 
 
-@both
+@every
 async def test_pings_of_the_server_are_answered_while_somebody_reads(
     dialer: WebSocketDialer,
 ) -> None:
@@ -106,7 +111,7 @@ async def test_pings_of_the_server_are_answered_while_somebody_reads(
         await server.played()
 
 
-@both
+@every
 async def test_messages_pass_both_ways_whatever_their_size(dialer: WebSocketDialer) -> None:
     large = "A" * 3_000_000
     script = [CREATED, 'C {"type":"input_audio_buffer.append"}', CLEARED % "x", f"S {large}"]
@@ -123,7 +128,7 @@ async def test_messages_pass_both_ways_whatever_their_size(dialer: WebSocketDial
     assert server.received[0]["audio"] == server_limit
 
 
-@both
+@every
 async def test_a_cancelled_read_loses_nothing_on_a_socket(dialer: WebSocketDialer) -> None:
     script = [CREATED, 'C {"type":"response.create"}', CLEARED % "a", CLEARED % "b"]
     async with (
@@ -142,7 +147,7 @@ async def test_a_cancelled_read_loses_nothing_on_a_socket(dialer: WebSocketDiale
         assert [event.event_id for event in events] == ["a", "b"]
 
 
-@both
+@every
 async def test_a_close_of_the_server_is_told_by_code_and_reason(dialer: WebSocketDialer) -> None:
     async with RecordedWireServer([CREATED], close=(1001, "session_expired")) as server:
         conn = await client_of(server).connect(dialer=dialer)
@@ -160,7 +165,7 @@ async def test_a_close_of_the_server_is_told_by_code_and_reason(dialer: WebSocke
         await conn.close()
 
 
-@both
+@every
 async def test_a_lost_connection_ends_reads_sends_and_pings(dialer: WebSocketDialer) -> None:
     script = [CREATED, 'C {"type":"response.create"}', "X"]
     async with RecordedWireServer(script) as server:
@@ -182,7 +187,7 @@ async def test_a_lost_connection_ends_reads_sends_and_pings(dialer: WebSocketDia
         await conn.close()
 
 
-@both
+@every
 async def test_our_close_ends_a_ping_under_way(dialer: WebSocketDialer) -> None:
     async with RecordedWireServer([CREATED]) as server:
         conn = await client_of(server).connect(dialer=dialer)
@@ -199,7 +204,7 @@ async def test_our_close_ends_a_ping_under_way(dialer: WebSocketDialer) -> None:
         )
 
 
-@both
+@every
 async def test_our_close_ends_a_read_under_way(dialer: WebSocketDialer) -> None:
     async with RecordedWireServer([CREATED]) as server:
         conn = await client_of(server).connect(dialer=dialer)
@@ -212,7 +217,7 @@ async def test_our_close_ends_a_read_under_way(dialer: WebSocketDialer) -> None:
         assert caught.value.by_us
 
 
-@both
+@every
 async def test_a_binary_frame_is_not_an_event(dialer: WebSocketDialer) -> None:
     async with (
         RecordedWireServer([CREATED, "B {}", CLEARED % "x"]) as server,
@@ -249,23 +254,16 @@ def body(code: str, message: str) -> dict[str, Any]:
     ],
     ids=lambda value: str(value.status) if isinstance(value, Refusal) else "",
 )
+@every
 async def test_a_refused_handshake_says_what_to_do(
-    refusal: Refusal, texts: list[str], retry_after_s: float | None
+    dialer: WebSocketDialer, refusal: Refusal, texts: list[str], retry_after_s: float | None
 ) -> None:
     async with RecordedWireServer(refusal=refusal) as server:
-        error = await failure(client_of(server), default_dialer())
+        error = await failure(client_of(server), dialer)
     assert error.status == refusal.status
     assert error.retry_after_s == retry_after_s
     assert all(text in str(error) for text in texts), str(error)
     assert error.request_id == refusal.headers.get("x-request-id", "req_101")
-
-
-async def test_a_refused_handshake_says_what_to_do_with_aiohttp_too() -> None:
-    refusal = Refusal(401, None, {"x-request-id": "req_1", "Retry-After": "2"})
-    async with RecordedWireServer(refusal=refusal) as server:
-        error = await failure(client_of(server), AiohttpDialer())
-    assert (error.status, error.request_id, error.retry_after_s) == (401, "req_1", 2.0)
-    assert "check the key" in str(error)
 
 
 async def test_a_retry_time_may_be_a_date() -> None:
@@ -276,7 +274,7 @@ async def test_a_retry_time_may_be_a_date() -> None:
     assert 0 < error.retry_after_s <= 60
 
 
-@both
+@every
 async def test_a_redirect_is_refused_since_the_key_would_go_along(dialer: WebSocketDialer) -> None:
     async with RecordedWireServer([CREATED]) as elsewhere:
         away = Refusal(307, None, {"Location": elsewhere.url})
@@ -286,7 +284,7 @@ async def test_a_redirect_is_refused_since_the_key_would_go_along(dialer: WebSoc
         assert elsewhere.requests == []
 
 
-@both
+@every
 async def test_no_server_and_no_address_are_told(dialer: WebSocketDialer) -> None:
     async with RecordedWireServer() as server:
         url = server.url
@@ -312,7 +310,7 @@ async def plain_tcp_server(reply: bytes) -> AsyncIterator[str]:
         await server.wait_closed()
 
 
-@both
+@every
 async def test_a_server_that_speaks_no_http_is_told(dialer: WebSocketDialer) -> None:
     async with plain_tcp_server(b"220 smtp ready\r\n") as url:
         error = await failure(Client(ClientConfig(auth_token="sk-test", base_url=url)), dialer)
@@ -343,7 +341,7 @@ async def test_an_error_as_first_event_is_a_failed_connect(code: str, remedy: st
     assert (error.status, error.request_id) == (None, "req_101")
 
 
-@both
+@every
 async def test_a_close_before_the_session_is_a_failed_connect(dialer: WebSocketDialer) -> None:
     async with RecordedWireServer(close=(3000, "invalid_api_key")) as server:
         error = await failure(client_of(server), dialer)
@@ -449,6 +447,33 @@ def test_a_client_s_text_does_not_show_its_key() -> None:
     client = Client("sk-secret")
     assert "sk-secret" not in repr(client)
     assert client.config.auth_token == "sk-secret"
+
+
+def test_a_transport_is_chosen_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(dialer_named("websockets"), WebsocketsDialer)
+    assert isinstance(dialer_named("aiohttp"), AiohttpDialer)
+    assert isinstance(dialer_named("picows"), PicowsDialer)
+    assert isinstance(dialer_named("auto"), PicowsDialer)
+    monkeypatch.setattr("voicebridge.realtime.transport.find_spec", lambda _name: None)
+    assert isinstance(dialer_named("auto"), WebsocketsDialer)
+    assert isinstance(dialer_named("websockets"), WebsocketsDialer)
+
+
+def test_a_transport_that_is_not_installed_is_refused_when_the_client_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("voicebridge.realtime.transport.find_spec", lambda _name: None)
+    with pytest.raises(ConfigError, match="pip install picows, or choose auto") as caught:
+        Client(ClientConfig(auth_token="sk-test", transport="picows"))
+    assert caught.value.key == "transport"
+
+
+async def test_the_clients_transport_dials() -> None:
+    async with (
+        RecordedWireServer([CREATED]) as server,
+        client_of(server, transport="aiohttp").connect(),
+    ):
+        assert "aiohttp" in server.requests[0].headers["User-Agent"]
 
 
 async def test_a_limit_of_size_may_be_set() -> None:

@@ -36,7 +36,7 @@ def test_an_example_prints_what_the_page_shows(
         return {"value": "ek_1"} if url.endswith("client_secrets") else None
 
     monkeypatch.setenv("OPENAI_API_KEY", "sk-docs")
-    monkeypatch.setattr("voicebridge.realtime.client.default_dialer", lambda: dialer)
+    monkeypatch.setattr("voicebridge.realtime.client.dialer_named", lambda _name: dialer)
     monkeypatch.setattr("voicebridge.realtime.rest.http_do", http_do)
     exec(compile(code, "docs/realtime.md", "exec"), {"__name__": "example"})
     assert capsys.readouterr().out == printed

@@ -34,7 +34,8 @@ OVER = {
     EndReason.MODEL_MISMATCH,
     EndReason.MODEL_UNREACHABLE,
 }
-AGAIN = {EndReason.CARRIER_LOST, EndReason.BRIDGE_FAULT, None}
+AGAIN = {EndReason.CARRIER_LOST, EndReason.BRIDGE_FAULT, EndReason.TRANSFERRED, None}
+"""A transfer for which nobody waits any more leads back to the agent as well."""
 
 
 async def ask(office: Office, path: str, **form: str) -> ElementTree.Element:
@@ -78,7 +79,7 @@ async def test_what_comes_next_follows_from_how_the_stream_ended(
         assert verbs(document) == ["Connect", "Redirect"]
     elif reason in OVER:
         assert verbs(document) == ["Hangup"]
-    else:  # a carrier's fault, or a transfer without a number
+    else:  # a carrier's fault
         assert verbs(document) == ["Say", "Hangup"]
 
 

@@ -273,6 +273,7 @@ RAW = {
         {"Content-Type": "application/x-www-form-urlencoded; charset=klingon"},
         400,
     ),
+    "a form of very many fields": (VOICE, b"&".join([b"a=1"] * 201), {}, 400),
     "a form that is too large": (VOICE, b"CallSid=CA1&A=" + b"x" * 70_000, {}, 413),
     "a host that is no host": (VOICE, b"CallSid=CA1", {"Host": "x:notaport"}, 403),
     "a host with half a bracket": (VOICE, b"CallSid=CA1", {"Host": "[::1"}, 403),

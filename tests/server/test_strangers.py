@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+import structlog
 from server_office import AUTH_TOKEN, WITHIN_S, Office, get
 
 from voicebridge.rehearsal.raw_stream import RawStream
 from voicebridge.rehearsal.signing import signature_header
-from voicebridge.server.door import BURST, MOST_HEAD_BYTES, TURNED_AWAY, Networks, Porch
-from voicebridge.server.refusals import Refusals
+from voicebridge.server.door import BURST, MOST_HEAD_BYTES, TURNED_AWAY, Networks, Porch, Turnstile
+from voicebridge.server.refusals import EVERY_S, Refusals
 from voicebridge.settings import Limits, Security
 
 OpenOffice = Callable[..., Awaitable[Office]]
@@ -117,6 +120,62 @@ def test_a_burst_is_let_in_and_bounded() -> None:
     porch = Porch(3, 3, Networks(["10.0.0.0/8"]))
     entered = [porch.enter(who, "10.0.0.1", lambda: None) for who in range(3 * BURST + 5)]
     assert sum(entered) == 3 * BURST
+
+
+async def test_those_who_come_at_once_pass_one_at_a_time_with_a_turn_for_the_calls_between() -> (
+    None
+):
+    turnstile, seen, done = Turnstile(), [], asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def call_goes_on() -> None:
+        seen.append("call")
+        if not done.is_set():
+            loop.call_soon(call_goes_on)
+
+    for number in range(3):
+        turnstile.queue(partial(seen.append, number))
+    turnstile.queue(done.set)
+    loop.call_soon(call_goes_on)
+    async with asyncio.timeout(WITHIN_S):
+        await done.wait()
+    assert seen[:6] == [0, "call", 1, "call", 2, "call"]
+
+
+async def test_what_comes_while_a_connection_waits_for_its_turn_is_not_lost(
+    open_office: OpenOffice,
+) -> None:
+    office = await open_office()
+    async with AsyncExitStack() as stack:
+        body = b"CallSid=" + b"x" * 60_000
+        head = b"POST /twilio/voice HTTP/1.1\r\nHost: x\r\nX-Twilio-Signature: " + b"A" * 27 + b"="
+        head += b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+        readers = [await knock(stack, office, head + body) for _ in range(20)]
+        for reader in readers:
+            async with asyncio.timeout(WITHIN_S):
+                assert (await reader.read()).startswith(b"HTTP/1.1 403")
+
+
+async def test_what_was_refused_is_counted_and_told_no_oftener_than_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(
+        "voicebridge.server.refusals.time", SimpleNamespace(monotonic=lambda: clock.now)
+    )
+    refusals = Refusals()
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(100):
+            refusals.note("webhook_refused", why="unsigned")
+        refusals.note("stream_refused", why="unsigned")
+        clock.now += EVERY_S
+        refusals.note("webhook_refused", why="unsigned")
+    assert [(line["event"], line["count"]) for line in lines] == [
+        ("webhook_refused", 1),
+        ("stream_refused", 1),
+        ("webhook_refused", 100),
+    ]
+    assert refusals.counted == {"webhook_refused": 101, "stream_refused": 1}
 
 
 @pytest.mark.parametrize(

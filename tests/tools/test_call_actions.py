@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from voicebridge.errors import ToolArgumentsInvalid, ToolFailed
+from voicebridge.personas.destinations import Destination
 from voicebridge.tools.context import CallContext
 from voicebridge.tools.line import NoLine
 from voicebridge.tools.registry import ToolRegistry
@@ -20,6 +21,9 @@ class RecordingLine:
 
     def transfer(self, number: str) -> None:
         self.asked.append(("transfer", number))
+
+    def hand_over(self) -> None:
+        self.asked.append(("hand_over",))
 
     def press(self, keys: str) -> None:
         self.asked.append(("press", keys))
@@ -43,7 +47,7 @@ def call_with(line: RecordingLine | NoLine) -> CallContext:
         "desk",
         hang_up=lambda reason: None,
         line=line,
-        destinations={"dentist": "+15550100020"},
+        destinations={"dentist": Destination(number="+15550100020")},
     )
 
 

@@ -131,11 +131,23 @@ class CallRunner:
 
     async def _read_carrier(self) -> None:
         try:
-            await self._carrier.read(self._corridor.hear, self._take, self._crowd)
+            await self._carrier.read(self._ear(), self._take, self._crowd)
         except CarrierProtocolError as error:
             self.feed(ev.StreamEnded(EndReason.CARRIER_FAULT, str(error)))
         else:
             self.feed(ev.StreamEnded(EndReason.CARRIER_LOST, "the stream broke off without a stop"))
+
+    def _ear(self) -> Callable[[str, int], None]:
+        """Return what gets the caller's frames: the corridor, and the recording if there is one."""
+        recording, hear = self.hands.recording, self._corridor.hear
+        if recording is None:
+            return hear
+
+        def hear_and_keep(payload: str, timestamp_ms: int) -> None:
+            recording.hear(payload, timestamp_ms)
+            hear(payload, timestamp_ms)
+
+        return hear_and_keep
 
     def _carrier_lost(self, why: str) -> None:
         self._late.put(ev.StreamEnded(EndReason.CARRIER_LOST, why))
@@ -166,6 +178,8 @@ class CallRunner:
             case Marked(name):
                 self.feed(ev.MarkEchoed(name))
             case Pressed(digit):
+                if self.hands.recording is not None:
+                    self.hands.recording.key(self._carrier.clock_ms)
                 self.feed(ev.DigitPressed(digit))
             case Stopped():
                 self.feed(ev.StreamEnded(EndReason.CALLER_HUNG_UP))

@@ -85,7 +85,13 @@ class Corridor:
         if timestamp_ms != self._next_ms and self._off_beat(payload, timestamp_ms):
             return
         self._next_ms += duration_ms
-        self._pass_on(_silence(duration_ms) if self.muted else payload)
+        if self._model is None or self.muted:
+            self._pass_on(_silence(duration_ms) if self.muted else payload)
+            return
+        try:
+            self._model.append(payload)
+        except OutboxFull as error:
+            self._overflow(error)
 
     def open(self, model: Model) -> None:
         """Open the valve: what was kept goes first."""
@@ -141,11 +147,14 @@ class Corridor:
             try:
                 self._model.append(payload)
             except OutboxFull as error:
-                if self._full is None:
-                    raise
-                self._full(error)
+                self._overflow(error)
         elif self._held is not None:
             self._held.append(payload)
+
+    def _overflow(self, error: OutboxFull) -> None:
+        if self._full is None:
+            raise error
+        self._full(error)
 
 
 def _silence(duration_ms: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from voicebridge.personas.outside import NAMES_STAND_FOR_VALUES, names_in
 from voicebridge.personas.persona import Persona
 
 
@@ -10,6 +11,8 @@ def greeting_instructions(persona: Persona) -> str | None:
     greeting = persona.greeting
     if greeting is None:
         return None
+    words = greeting.instructions or ""
     if greeting.say is not None:
-        return f"Greet the caller with exactly these words and nothing else: {greeting.say}"
-    return greeting.instructions
+        words = f"Greet the caller with exactly these words and nothing else: {greeting.say}"
+    # These instructions take the place of the session's own, so they have to explain as much.
+    return f"{words}\n{NAMES_STAND_FOR_VALUES}" if names_in(words) else words

@@ -16,6 +16,7 @@ from voicebridge.call import commands as do
 from voicebridge.call import events as ev
 from voicebridge.call.reasons import EndReason
 from voicebridge.records.record import CallRecord
+from voicebridge.records.recording import Recording
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,8 @@ class Hands:
         """The number to which the carrier is to connect the caller after the stream."""
         self.keep_greeting: Callable[[bytes], None] | None = None
         """Takes the audio of a greeting for later calls."""
+        self.recording: Recording | None = None
+        """Keeps the sound of the call, if anything does."""
         self._carrier, self._corridor = carrier, corridor
         self._tools, self._record = tools, record
 
@@ -68,6 +71,9 @@ class Hands:
                 case do.KeepGreeting(audio):
                     if self.keep_greeting is not None:
                         self.keep_greeting(audio)
+                case do.KeepHeard(at_bytes, audio):
+                    if self.recording is not None:
+                        self.recording.heard(at_bytes, audio)
                 case do.DialNext(number):
                     self.dial_next = number
                 case do.HangUp(reason):
@@ -89,6 +95,8 @@ class Hands:
             case do.CloseValve():
                 self._corridor.close()
             case do.MuteCaller() | do.UnmuteCaller():
-                self._corridor.muted = isinstance(command, do.MuteCaller)
+                self._corridor.muted = muted = isinstance(command, do.MuteCaller)
+                if self.recording is not None:
+                    self.recording.mute(self._carrier.clock_ms, muted)
             case _:
                 raise AssertionError("the valve opens when the model's session runs")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import SecretStr
 
+from voicebridge.call.tool_calls import Approval
 from voicebridge.errors import SessionMismatch
 from voicebridge.personas.hosted_mcp import HostedMcpServer
 from voicebridge.personas.persona import Persona, SemanticVad
@@ -61,13 +62,22 @@ def session_for(
     )
 
 
+def approvals_of(persona: Persona) -> dict[str, Approval]:
+    """Return how the servers that ask before they call a tool are answered, by their labels."""
+    return {
+        server.label: server.approval
+        for server in persona.mcp_servers
+        if server.approval != "unneeded"
+    }
+
+
 def _hosted(server: HostedMcpServer, secrets: Mapping[str, SecretStr]) -> McpTool:
-    """Write an MCP server, whose tools are allow-listed: nobody could approve calls in time."""
+    """Write an MCP server with the tools that it may offer."""
     hosted = McpTool(
         server_label=server.label,
         server_url=server.url,
         allowed_tools=list(server.tools),
-        require_approval="never",
+        require_approval="never" if server.approval == "unneeded" else "always",
     )
     if server.description:
         hosted.server_description = server.description

@@ -41,8 +41,9 @@ class CallConfig:
     ``one_moment`` and ``trouble`` are used. ``greeting`` are the instructions for the first
     response; None lets the caller speak first. ``spoken_greeting`` is said at once in its place;
     without it, a greeting that is heard to its end in the words of ``wanted_greeting`` is kept.
+    ``told`` are texts of data that the model is told before anything else.
     After ``silence_s`` of silence the caller is asked for a word, ``silence_prompts`` times, and
-    after the next one is told goodbye.
+    after the next one is told goodbye. ``taped``: what is heard of the agent is to be kept.
     """
 
     greeting: str | None
@@ -56,6 +57,8 @@ class CallConfig:
     keys: KeyRules = field(default_factory=KeyRules)
     spoken_greeting: SpokenGreeting | None = None
     wanted_greeting: str | None = None
+    taped: bool = False
+    told: tuple[str, ...] = ()
 
 
 class Call:
@@ -64,7 +67,7 @@ class Call:
     def __init__(self, config: CallConfig) -> None:
         self._config = config
         greeting = Greeting(config.spoken_greeting, config.wanted_greeting)
-        self.floor = Floor(config.manners, greeting)
+        self.floor = Floor(config.manners, greeting, taped=config.taped)
         self._ending = Ending(
             max_duration_s=config.max_duration_s,
             silence_s=config.silence_s,
@@ -159,7 +162,8 @@ class Call:
                 self._patience = now + greeted_s + PATIENCE_S
             case ev.ModelReady():
                 self._model_usable, self._patience = True, None
-                out = [do.OpenValve(), *self._greet(now)]
+                told = [do.SendUserText(text) for text in self._config.told]
+                out = [*told, do.OpenValve(), *self._greet(now)]
                 early, self._early_keys = self._early_keys, []
                 for key in early:
                     out += self._desk.handle(key, now, at_ms)

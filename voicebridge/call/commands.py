@@ -175,6 +175,14 @@ class GiveKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepHeard:
+    """Keep what the caller heard of the agent, from ``at_bytes`` of the carrier's clock on."""
+
+    at_bytes: int
+    audio: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class KeepGreeting:
     """Keep the greeting's audio, which was heard to its end, for later calls."""
 
@@ -271,6 +279,7 @@ Command = (
     | UnmuteCaller
     | GiveKeys
     | KeepGreeting
+    | KeepHeard
     | DialNext
     | Note
 )

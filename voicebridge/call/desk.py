@@ -69,7 +69,7 @@ class Desk:
                 return [do.DialNext(number)]
             case ev.HandOverRequested():
                 self._leave(EndReason.TRANSFERRED, now, at_ms, firm=True)
-                self._handing_over = True
+                self._handing_over = self._ending.leaving is EndReason.TRANSFERRED
             case ev.KeysToSend(_, keys):
                 self._floor.playout.say(key_tones(keys))
             case ev.HoldRequested(_, longest_s):

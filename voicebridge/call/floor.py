@@ -18,6 +18,7 @@ from voicebridge.call.greeting import GREETING, Greeting
 from voicebridge.call.manners import BargeIn, Manners
 from voicebridge.call.playout import Playout, Settled
 from voicebridge.call.responses import Responses
+from voicebridge.call.tape import TapedPlayout
 from voicebridge.call.transcript import Words
 from voicebridge.call.turn import Scene, Step, Turn
 
@@ -48,12 +49,17 @@ class _Caller:
 
 
 class Floor:
-    """The conversation of one call. ``ear`` hears the caller's frames where echoes are gated."""
+    """The conversation of one call. ``ear`` hears the caller's frames where echoes are gated.
 
-    def __init__(self, manners: Manners, greeting: Greeting | None = None) -> None:
+    With ``taped`` what the caller heard is kept.
+    """
+
+    def __init__(
+        self, manners: Manners, greeting: Greeting | None = None, *, taped: bool = False
+    ) -> None:
         self.ear = Ear() if manners.echo_gate else None
         self.responses = Responses()
-        self.playout = Playout(
+        self.playout = (TapedPlayout if taped else Playout)(
             lead_ms=PAUSABLE_LEAD_MS if manners.barge_in is BargeIn.PAUSE else None,
             keep_bytes=COMPARED_BYTES if manners.echo_gate else 0,
         )
@@ -164,8 +170,8 @@ class Floor:
         """Settle for the record what is still on the line; nobody's memory is corrected now."""
         self.playout.cut(at_ms)
         self.playout.expire(at_ms, awaited=False)
-        settled = self.playout.settle(at_ms)
-        return [_note(self._words.pop(item.item_id, None), item) for item in settled]
+        settled, rest = self.playout.settle(at_ms), self.playout.take(at_ms)
+        return [*rest, *[_note(self._words.pop(item.item_id, None), item) for item in settled]]
 
     # --- inside -------------------------------------------------------------------------------
 

@@ -55,6 +55,7 @@ class Playhead:
         "_marks",
         "_serial",
         "estimated",
+        "final",
         "generation",
         "returned_ms",
         "rtt_ms",
@@ -74,6 +75,8 @@ class Playhead:
         self._answered = False
         self.returned_ms: int | None = None
         """When a clear returned the first mark that it jumped over."""
+        self.final: int | None = None
+        """The position up to which this generation was played, once that is settled."""
         self._anchor = position
         self._anchor_ms: int | None = None
         self._marks: deque[_Mark] = deque()
@@ -101,12 +104,12 @@ class Playhead:
         """Make the playhead of the next generation, which begins at a position."""
         return Playhead(self.generation + 1, position, silent=self.silent)
 
-    def close(self) -> None:
+    def close(self, final: int | None = None) -> None:
         """Say that a clear has been sent: from now on an echo may be a return.
 
-        Only one that is not early can then have been played.
+        Only one that is not early can then have been played. ``final``: see there.
         """
-        self._closed = True
+        self._closed, self.final = True, final
 
     def echo(self, name: str, at_ms: int) -> bool:
         """Take in an echo; False if the mark is not one that is awaited here.
@@ -138,7 +141,12 @@ class Playhead:
 
     def heard_at_clear(self, at_ms: int) -> int:
         """Tell what was played when the clear took effect: at the latest at ``at_ms``."""
-        return self.heard(at_ms if self.returned_ms is None else min(at_ms, self.returned_ms))
+        self.final = self.heard(at_ms if self.returned_ms is None else min(at_ms, self.returned_ms))
+        return self.final
+
+    def reached_ms(self, position: int) -> int:
+        """Tell when a position was reached that is known to have been."""
+        return (self._anchor_ms or 0) + (position - self._anchor) // BYTES_PER_MS
 
     def heard(self, at_ms: int) -> int:
         """Tell the position up to which the line has been played at a carrier time."""

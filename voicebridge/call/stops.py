@@ -54,7 +54,7 @@ class Stops:
     def new(self, playhead: Playhead, at_ms: int, ledger: Ledger, heard: int | None = None) -> Stop:
         """Make a stop of a generation: from now on its marks may be returned unplayed."""
         self.estimated += playhead.estimated
-        playhead.close()
+        playhead.close(heard)
         return Stop(playhead, at_ms, ledger, heard)
 
     def cut(self, stop: Stop) -> None:

@@ -171,6 +171,9 @@ def _quoted(text: str) -> str:
 
 # --- TwiML (sections 1 and 9) -----------------------------------------------------------------
 
+# What no XML document can hold, whatever its escapes; the carrier would refuse the whole document.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 
 def twiml_connect(
     stream_url: str, parameters: Mapping[str, str], after_url: str, status_url: str | None = None
@@ -257,9 +260,9 @@ def twiml_busy() -> str:
 
 
 def _say(parent: ElementTree.Element, words: str | None, language: str | None = None) -> None:
-    if words:
+    if said := _NOT_XML.sub(" ", words or "").strip():
         told = {"language": language} if language else {}
-        ElementTree.SubElement(parent, "Say", told).text = words
+        ElementTree.SubElement(parent, "Say", told).text = said
 
 
 def _document(response: ElementTree.Element) -> str:

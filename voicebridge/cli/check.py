@@ -10,7 +10,13 @@ from typing import TextIO
 from voicebridge.bridge.caller_keys import check_keys
 from voicebridge.cli.table import can_show
 from voicebridge.errors import ConfigError
-from voicebridge.outbound.tool import add_opt_out
+from voicebridge.outbound.set_up import (
+    NEEDS_KEYS,
+    add_outbound_tools,
+    faults,
+    key_faults,
+    missing_keys,
+)
 from voicebridge.personas.layers import load_persona
 from voicebridge.personas.loader import (
     folder_errors,
@@ -68,10 +74,11 @@ def run_check(config_dir: Path, environ: Mapping[str, str] | None, out: TextIO) 
     personas = _check_personas(config_dir / "personas", tools, report)
     if settings is not None:
         _check_default(config_dir, settings.default_persona, personas, report)
+        _check_actions(config_dir / "personas", personas, settings, report)
     _check_routing(config_dir, personas, report)
     _check_rehearsals(config_dir, personas, report)
     if settings is not None:
-        report.well(ENVIRONMENT, _missing(settings))
+        report.well(ENVIRONMENT, _missing(settings, personas))
     yes, no = ("✓", "✗") if can_show(out, "✓✗") else ("ok  ", "FAIL")
     for line in [*report.lines(yes, no), "", _next_step(config_dir, settings, report)]:
         print(line, file=out)
@@ -94,11 +101,14 @@ def _check_settings(
     return settings
 
 
-def _missing(settings: Settings) -> str:
+def _missing(settings: Settings, personas: Mapping[str, Persona | None]) -> str:
     present = (settings.openai_api_key, settings.twilio_auth_token, settings.public_url)
     missing = [name for name, value in zip(_VARIABLES, present, strict=True) if not value]
     referred = referred_variables(settings.config_dir)
     missing += [name for name in referred if name not in settings.tool_secrets]
+    for persona in personas.values():
+        if persona and (NEEDS_KEYS & {*persona.tools} or any(key_faults(persona, settings))):
+            missing += [name for name in missing_keys(settings) if name not in missing]
     return f"not set: {', '.join(missing)}" if missing else "all set"
 
 
@@ -116,7 +126,7 @@ def _check_tool_files(config_dir: Path, settings: Settings | None, report: _Repo
             report.wrong(file, ConfigError(error.message, file=file, line=line, key=error.key))
         else:
             report.wrong(error.file or config_dir, error)
-    add_opt_out(loaded.registry, settings.outbound.opt_out_file if settings else None)
+    add_outbound_tools(loaded.registry, settings or Settings(config_dir=config_dir))
     return loaded.registry
 
 
@@ -170,6 +180,17 @@ def _check_tools(file: Path, persona: Persona, tools: ToolRegistry, report: _Rep
     if "opening_hours" in persona.tools and persona.business is None:
         message = "the tool opening_hours needs a business with its hours; add one"
         report.wrong(file, ConfigError(message, file=file, key="business"))
+
+
+def _check_actions(
+    directory: Path, personas: Mapping[str, Persona | None], settings: Settings, report: _Report
+) -> None:
+    """See whether the settings have what the personas want of the carrier."""
+    for stem, persona in personas.items():
+        file = directory / f"{stem}.yaml"
+        for fault in faults(persona, settings) if persona is not None else ():
+            line = place_of(file, *(fault.key or "").split("."))
+            report.wrong(file, ConfigError(fault.message, file=file, line=line, key=fault.key))
 
 
 def _check_default(

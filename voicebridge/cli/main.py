@@ -100,6 +100,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="the address to listen on (default: server.host)")
     parser.add_argument("--port", type=int, help="the port (default: server.port)")
     parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that share the port and the calls (default: server.workers)",
+    )
+    parser.add_argument(
         "--insecure",
         action="store_true",
         help="let unsigned requests in, on loopback only: for trying things out",
@@ -140,7 +146,13 @@ def _rehearse(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from voicebridge.cli.serve import run_serve
 
-    return run_serve(options.config, options.host, options.port, insecure=options.insecure)
+    return run_serve(
+        options.config,
+        options.host,
+        options.port,
+        insecure=options.insecure,
+        workers=options.workers,
+    )
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -101,9 +101,7 @@ class Scenery:
                 "tool_secrets": tool_secrets(self.config_dir),
                 "api_token": SecretStr(API_TOKEN),
                 "server": settings.server.model_copy(update=local),
-                "realtime": settings.realtime.model_copy(
-                    update={"dialect": self.scenario.dialect}
-                ),
+                "realtime": settings.realtime.model_copy(update={"dialect": self.scenario.dialect}),
                 "records": settings.records.model_copy(update={"directory": self.out}),
                 "greetings": settings.greetings.model_copy(update={"directory": None}),
             }

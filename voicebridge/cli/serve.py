@@ -5,26 +5,61 @@ from __future__ import annotations
 import asyncio
 import gc
 import ipaddress
+import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from voicebridge import __version__, log
 from voicebridge.errors import ConfigError
-from voicebridge.server.running import RunningBridge, load_switchboard, running_bridge
+from voicebridge.server.crew.worker import Worker, open_listeners
+from voicebridge.server.running import (
+    RunningBridge,
+    cannot_listen,
+    load_switchboard,
+    running_bridge,
+)
 from voicebridge.server.webhooks import VOICE_PATH
-from voicebridge.settings import OPENAI_REALTIME_URL, Settings, load_settings
+from voicebridge.settings import MOST_WORKERS, OPENAI_REALTIME_URL, Settings, load_settings
 
 
-def run_serve(config_dir: Path, host: str | None, port: int | None, *, insecure: bool) -> int:
+def run_serve(
+    config_dir: Path,
+    host: str | None,
+    port: int | None,
+    *,
+    insecure: bool,
+    workers: int | None = None,
+) -> int:
     """Serve until SIGINT or SIGTERM; raises ``ConfigError`` for settings that cannot be served."""
-    settings = _overlaid(load_settings(config_dir), host, port)
+    settings = _overlaid(load_settings(config_dir), host, port, workers)
     check_security(settings, insecure=insecure)
     log.configure(settings.log.level, settings.log.format, settings.secret_values())
+    worker = _one_of_many(settings) if settings.server.workers > 1 else None
+    if isinstance(worker, int):
+        return worker
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, worker))
     return 0
+
+
+def _one_of_many(settings: Settings) -> Worker | int:
+    """Return a worker in each worker's process, and in the first one the exit status of all."""
+    if not hasattr(os, "fork"):
+        raise ConfigError("this system cannot have more than one", key="server.workers")
+    from voicebridge.server.crew.supervisor import Supervisor, make_crew
+
+    wanted = settings.server
+    try:
+        crew = make_crew(open_listeners(wanted.host, wanted.port), wanted.workers)
+    except OSError as error:
+        raise cannot_listen(wanted, error) from None
+    _loop_factory()  # loaded here, it is in memory once
+    gc.collect()
+    gc.freeze()
+    return Supervisor(crew, wanted.shutdown_grace_s, partial(print, flush=True)).run()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -54,10 +89,15 @@ def check_security(settings: Settings, *, insecure: bool) -> None:
         )
 
 
-def _overlaid(settings: Settings, host: str | None, port: int | None) -> Settings:
-    changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+def _overlaid(
+    settings: Settings, host: str | None, port: int | None, workers: int | None
+) -> Settings:
+    told = {"host": host, "port": port, "workers": workers}
+    changes = {name: value for name, value in told.items() if value is not None}
     if port is not None and not 0 <= port <= 65535:
         raise ConfigError(f"expected a port from 0 to 65535, got {port}", key="--port")
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
+        raise ConfigError(f"expected 1 to {MOST_WORKERS} workers, got {workers}", key="--workers")
     return settings.model_copy(update={"server": settings.server.model_copy(update=changes)})
 
 
@@ -70,20 +110,26 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, worker: Worker | None = None) -> None:
+    """Serve until told to stop; a worker leaves it to its supervisor to say so."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    if worker is None:
+        loop.add_signal_handler(signal.SIGINT, stop.set)
+    else:
+        worker.watch(stop.set)
     async with _model_for(settings) as dialled:
-        switchboard = load_switchboard(dialled)
-        async with running_bridge(switchboard) as bridge:
+        switchboard = load_switchboard(dialled, None if worker is None else worker.slot)
+        async with running_bridge(switchboard, worker) as bridge:
             # What is loaded now stays: no collection need look at it again.
             gc.collect()
             gc.freeze()
-            print(_greeting(settings, bridge), flush=True)
+            say = partial(print, flush=True) if worker is None else worker.report
+            say(_greeting(settings, bridge))
             await stop.wait()
-            print(f"stopping: {len(switchboard.calls)} calls go on to their end", flush=True)
+            if worker is None:
+                say(f"stopping: {len(switchboard.calls)} calls go on to their end")
 
 
 @asynccontextmanager
@@ -125,6 +171,7 @@ def _greeting(settings: Settings, bridge: RunningBridge) -> str:
             f"voicebridge {__version__} listens on {bridge.url}",
             f"  model     {model}",
             f"  personas  {', '.join(names)}",
+            *([f"  workers   {workers}"] if (workers := settings.server.workers) > 1 else []),
             f"  carrier   {'signatures checked' if checked else 'NOT checked (--insecure)'}",
             f"  next      {step}",
         )

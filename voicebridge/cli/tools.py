@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from voicebridge import log
 from voicebridge.cli.table import aligned
 from voicebridge.errors import ConfigError, ToolError
-from voicebridge.outbound.tool import add_opt_out
+from voicebridge.outbound.set_up import add_outbound_tools, carrier_for
 from voicebridge.personas.layers import load_persona
 from voicebridge.personas.persona import Persona
 from voicebridge.settings import Settings, load_settings
@@ -125,7 +125,7 @@ def _type(schema: Mapping[str, Any]) -> str:
 def _registry(settings: Settings) -> ToolRegistry:
     log.configure("warning", settings.log.format, settings.secret_values())
     tools = tools_of(settings.config_dir, settings.tools.plugins, settings.tool_secrets)
-    add_opt_out(tools, settings.outbound.opt_out_file)
+    add_outbound_tools(tools, settings, carrier_for(settings))
     return tools
 
 

@@ -8,6 +8,7 @@ the file, and whatever falls over in between.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +50,7 @@ class Callback(BaseModel):
         return f"{self.number}@{self.at.timestamp():.0f}"
 
 
-class TooManyCallbacks(Exception):  # noqa: N818 - an answer, not a fault
+class TooManyCallbacks(Exception):
     """The number, or everybody together, has been promised enough."""
 
 
@@ -105,11 +106,11 @@ class CallbackBook:
             return sum(state == "dialling" for state in _read(file)[1].values())
 
     @contextmanager
-    def _opened(self) -> Iterator[IO[str]]:
+    def _opened(self) -> Iterator[IO[bytes]]:
         """Have the file to ourselves, among the threads and the processes of this machine."""
         with self._lock:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._file.open("a+", encoding="utf-8") as file:
+            with self._file.open("a+b") as file:
                 if fcntl is not None:
                     fcntl.flock(file, fcntl.LOCK_EX)
                 yield file
@@ -119,7 +120,7 @@ def _state(callback: Callback, state: State) -> dict[str, str]:
     return {"id": callback.id, "state": state}
 
 
-def _read(file: IO[str]) -> tuple[dict[str, Callback], dict[str, str]]:
+def _read(file: IO[bytes]) -> tuple[dict[str, Callback], dict[str, str]]:
     """Return the promises that wait, and the state of all others by their id."""
     waiting: dict[str, Callback] = {}
     states: dict[str, str] = {}
@@ -141,7 +142,7 @@ def _read(file: IO[str]) -> tuple[dict[str, Callback], dict[str, str]]:
     return waiting, states
 
 
-def _parsed(line: str) -> dict[str, object]:
+def _parsed(line: bytes) -> dict[str, object]:
     """Read a line; one that was torn by a crash, or written by hand and wrong, says nothing."""
     try:
         told = json.loads(line)
@@ -150,10 +151,12 @@ def _parsed(line: str) -> dict[str, object]:
     return told if isinstance(told, dict) else {}
 
 
-def _write(file: IO[str], told: dict[str, str]) -> None:
-    """Add a line; it is on the disk when this returns, and begins anew after one that was torn."""
-    file.seek(0, 2)
-    if file.tell():
-        file.seek(file.tell() - 1)
-    file.write(json.dumps(told, ensure_ascii=False) + "\n")
+def _write(file: IO[bytes], told: dict[str, str]) -> None:
+    """Add a line, after one that was torn as well; it is on the disk when this returns."""
+    line = json.dumps(told, ensure_ascii=False).encode() + b"\n"
+    if file.seek(0, os.SEEK_END):
+        file.seek(-1, os.SEEK_END)
+        line = line if file.read(1) == b"\n" else b"\n" + line
+    file.write(line)
     file.flush()
+    os.fsync(file.fileno())

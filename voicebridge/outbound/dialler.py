@@ -42,8 +42,30 @@ class Urls:
     machine: str
 
 
+class PerMinute:
+    """So many calls a minute, of one process."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._placed: deque[float] = deque()
+
+    def allows(self) -> bool:
+        """Count a call; False, and not counted, if it is one too many."""
+        now = time.monotonic()
+        while self._placed and self._placed[0] <= now - MINUTE_S:
+            self._placed.popleft()
+        if len(self._placed) >= self._most:
+            return False
+        self._placed.append(now)
+        return True
+
+
 class Dialler:
-    """Places calls by the rules of the settings."""
+    """Places calls by the rules of the settings.
+
+    ``may_place`` counts a call that is about to be placed, and tells whether there are not too
+    many; several processes that place calls count together by it.
+    """
 
     def __init__(
         self,
@@ -51,9 +73,10 @@ class Dialler:
         rest: Rest,
         opt_out: OptOutList,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        may_place: Callable[[], bool] | None = None,
     ) -> None:
         self._settings, self._rest, self._opt_out, self._now = settings, rest, opt_out, now
-        self._placed: deque[float] = deque()
+        self._may_place = may_place or PerMinute(settings.calls_per_minute).allows
 
     async def place(self, wish: Wish, urls: Urls) -> str:
         """Place a call and return its id; raises ``CallRefused`` or ``RestError``."""
@@ -61,7 +84,8 @@ class Dialler:
         if not settings.enabled or caller_id is None:
             raise CallRefused("off", "outbound calls are not enabled")
         number = await self._allowed(wish)
-        self._count()
+        if not self._may_place():
+            raise CallRefused("rate", "too many calls within a minute; try again soon")
         query = urlencode({**wish.params, "bridge.persona": wish.persona})
         call = NewCall(
             to=number,
@@ -91,11 +115,3 @@ class Dialler:
         zones = await asyncio.to_thread(home_zones, number)
         check_hours(zones, self._now(), self._settings.from_hour, self._settings.until_hour)
         return number
-
-    def _count(self) -> None:
-        now = time.monotonic()
-        while self._placed and self._placed[0] <= now - MINUTE_S:
-            self._placed.popleft()
-        if len(self._placed) >= self._settings.calls_per_minute:
-            raise CallRefused("rate", "too many calls within a minute; try again soon")
-        self._placed.append(now)

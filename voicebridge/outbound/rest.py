@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 
@@ -43,6 +46,13 @@ _ALREADY_OVER = {20404, 21220}
 _SERVICE = "MG"
 """How the id of a messaging service begins."""
 
+_ACCOUNT = "twilio.rest.api.v2010.account"
+_MODULES = (
+    "twilio.twiml.voice_response",
+    "voicebridge.outbound.twilio_http",
+    *(f"{_ACCOUNT}.{name}" for name in ("call", "conference", "message")),
+)
+
 T = TypeVar("T")
 
 
@@ -50,21 +60,20 @@ class TwilioRest:
     """Twilio's REST API; ``origin`` is its address. Fills in ``CarrierActions``."""
 
     def __init__(self, account_sid: str, auth_token: str, origin: str = API) -> None:
-        try:
-            import twilio.rest  # noqa: F401 - only to find out whether it is there
-        except ImportError:
+        if find_spec("twilio") is None:
             raise ConfigError(
                 "calls are placed with the help of two packages: "
                 "pip install 'voicebridge[outbound]'",
                 key="outbound.enabled",
-            ) from None
+            )
         self._account_sid, self._auth_token, self._origin = account_sid, auth_token, origin
         self._opened: Client | None = None
         self._http: TwilioHttp | None = None
 
-    @property
-    def _client(self) -> Client:
-        """The library's client, which needs a running loop."""
+    async def _client(self) -> Client:
+        """Return the library's client; it is large, so it is loaded when there is use for it."""
+        if self._opened is None:
+            await asyncio.to_thread(_load)
         if self._opened is None:
             from twilio.rest import Client
 
@@ -83,8 +92,9 @@ class TwilioRest:
                 "async_amd": "true",
                 "async_amd_status_callback": call.machine_url,
             }
+        client = await self._client()
         created = await _asked(
-            lambda: self._client.calls.create_async(
+            lambda: client.calls.create_async(
                 to=call.to,
                 from_=call.caller_id,
                 url=call.voice_url,
@@ -95,7 +105,7 @@ class TwilioRest:
                 **told,
             )
         )
-        return str(created.sid)
+        return _id(created.sid)
 
     async def hang_up(self, call_id: str) -> None:
         """End a call; see ``Rest``."""
@@ -122,8 +132,9 @@ class TwilioRest:
                 "status_callback": participant.status_url,
                 "status_callback_event": ["ringing", "answered", "completed"],
             }
+        client = await self._client()
         added = await _asked(
-            lambda: self._client.conferences(room).participants.create_async(
+            lambda: client.conferences(_segment(room)).participants.create_async(
                 to=participant.to,
                 from_=participant.caller_id,
                 label=participant.label,
@@ -134,14 +145,15 @@ class TwilioRest:
                 **told,
             )
         )
-        return str(added.call_sid)
+        return _id(added.call_sid)
 
     async def announce(self, room: str, call_id: str, url: str) -> bool:
         """Let one participant hear something; see ``CarrierActions``."""
+        client = await self._client()
         return await _unless_over(
             lambda: (
-                self._client.conferences(room)
-                .participants(call_id)
+                client.conferences(_segment(room))
+                .participants(_segment(call_id))
                 .update_async(announce_url=url, announce_method="POST")
             )
         )
@@ -150,10 +162,11 @@ class TwilioRest:
         """Send a text message; see ``CarrierActions``."""
         by_service = message.sender.startswith(_SERVICE)
         sender = {"messaging_service_sid" if by_service else "from_": message.sender}
+        client = await self._client()
         sent = await _asked(
-            lambda: self._client.messages.create_async(to=message.to, body=message.text, **sender)
+            lambda: client.messages.create_async(to=message.to, body=message.text, **sender)
         )
-        return str(sent.sid)
+        return _id(sent.sid)
 
     async def close(self) -> None:
         """Close the library's connections."""
@@ -162,7 +175,26 @@ class TwilioRest:
             await http.close()
 
     async def _change(self, call_id: str, **told: str) -> bool:
-        return await _unless_over(lambda: self._client.calls(call_id).update_async(**told))
+        client = await self._client()
+        return await _unless_over(lambda: client.calls(_segment(call_id)).update_async(**told))
+
+
+def _id(told: object) -> str:
+    """Return the id of what was made; an answer without one says nothing of it."""
+    if not isinstance(told, str) or not told:
+        raise RestError("an answer that cannot be read: it names nothing")
+    return told
+
+
+def _segment(name: str) -> str:
+    """Write a name as one segment of a path, which the library does not."""
+    return quote(name, safe="")
+
+
+def _load() -> None:
+    """Import what will be needed: a large library, whose import would hold up every call."""
+    for module in _MODULES:
+        import_module(module)
 
 
 async def _unless_over(ask: Callable[[], Awaitable[object]]) -> bool:

@@ -85,7 +85,7 @@ def send_sms_tool(
         words = clean(text).strip()
         if not words:
             raise ToolFailed("there is nothing in this message")
-        number = _number(to, context)
+        number = await asyncio.to_thread(_number, to, context)
         if opt_out is not None and await asyncio.to_thread(opt_out.__contains__, number):
             raise ToolFailed("this person has asked to be left alone, so nothing is sent")
         told = {"sent_to": to}

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from voicebridge import __version__
 from voicebridge.outbound.opt_out import OptOutList
 from voicebridge.tools.context import CallContext
-from voicebridge.tools.plugins import Origin
-from voicebridge.tools.registry import ToolRegistry
 from voicebridge.tools.tool import Tool, tool
-
-
-def add_opt_out(tools: ToolRegistry, file: Path | None) -> None:
-    """Add the tool to others, where there is a list for it."""
-    if file is not None:
-        tools.add(opt_out_tool(OptOutList(file)), Origin("voicebridge", __version__))
 
 
 def opt_out_tool(opt_out: OptOutList) -> Tool:

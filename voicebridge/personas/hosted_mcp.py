@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -21,8 +21,8 @@ Reference = Annotated[str, AfterValidator(checked)]
 class HostedMcpServer(BaseModel):
     """Let the realtime server use some tools of an MCP server.
 
-    Such calls do not pass through the bridge: it neither sees, delays nor confirms them. Offer
-    what may be done without asking.
+    Such calls do not pass through the bridge. With ``approval: unneeded`` it neither sees, delays
+    nor confirms them: offer what may be done without asking, or have the server ask first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +34,12 @@ class HostedMcpServer(BaseModel):
     )
     description: str | None = Field(
         default=None, min_length=1, description="Tells the model what the server is for."
+    )
+    approval: Literal["unneeded", "always", "ask", "never"] = Field(
+        default="unneeded",
+        description="What happens before a tool is called. unneeded: nothing, the bridge does not "
+        "even learn of it. always: it is noted in the record. ask: the caller has to agree. never: "
+        "it is refused.",
     )
     authorization: Reference | None = Field(
         default=None, description="Its token, as ${env:NAME}: the secret stays out of this file."

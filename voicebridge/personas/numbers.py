@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-_E164: Final = re.compile(r"\+[1-9]\d{6,14}")
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 # A withheld number comes as a word, or as that word typed on a telephone's keys.
 _WITHHELD: Final = ("ANONYMOUS", "RESTRICTED", "BLOCKED", "UNAVAILABLE", "UNKNOWN", "PRIVATE")

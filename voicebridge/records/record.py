@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from voicebridge.call import commands as do
+from voicebridge.call.memory import CallMemory
 from voicebridge.call.reasons import EndReason
 
 
@@ -49,13 +50,18 @@ class CallRecord:
     """What the model's responses cost."""
     ended: EndReason | None = None
     duration_s: float = 0.0
+    recording: str | None = None
+    """The file with the call's sound, beside the record."""
     persona_version: str = ""
     """The short hash of the files that the persona was made of."""
     keeps_words: bool = True
     """Whether what was said, and what went into tools and came out of them, may be kept."""
+    memory: CallMemory = field(default_factory=CallMemory, repr=False)
+    """The call's own memory while it lasts, which is not part of what is kept."""
 
     def note(self, note: do.Note) -> None:
         """Take in one note of the call; without its words where these are not kept."""
+        self.memory.note(note)
         if not self.keeps_words:
             note = _wordless(note)
         match note:
@@ -97,6 +103,7 @@ class CallRecord:
             "silence_filled_ms": self.silence_filled_ms,
             "positions_estimated": self.positions_estimated,
             "spent_usd": round(self.spent_usd, 6),
+            "recording": self.recording,
             "spoken": [_spoken(spoken) for spoken in self.in_order()],
             "barge_ins_ms": self.barge_ins_ms,
             "tools": [

@@ -25,7 +25,7 @@ REMEMBERED = 10_000
 class Status:
     """One message: ``order`` sorts those of a call, ``key`` tells a repetition."""
 
-    about: Literal["call", "stream", "machine"]
+    about: Literal["call", "stream", "machine", "transfer"]
     key: str
     order: int
     told: Mapping[str, str]

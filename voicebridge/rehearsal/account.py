@@ -135,4 +135,3 @@ class Account:
 def _error(fault: ApiFault) -> web.Response:
     body = {"status": fault.status, "code": fault.code, "message": fault.message, "more_info": ""}
     return web.json_response(body, status=fault.status)
-

@@ -74,9 +74,7 @@ class Action:
         return {**asdict(self), "took_ms": self.took_ms}
 
 
-def actions_of(
-    phone: PhoneLog, model: SessionLog, sounds: Sequence[Sound]
-) -> tuple[Action, ...]:
+def actions_of(phone: PhoneLog, model: SessionLog, sounds: Sequence[Sound]) -> tuple[Action, ...]:
     """List what the model asked for, in its order."""
     asked = [round(phone.carrier_ms_of(call.at)) for call in model.tool_calls]
     ends = [*asked[1:], phone.duration_ms + 1]

@@ -115,4 +115,3 @@ class Colleague:
         for verb in verbs:
             self.log.verbs_after_stream.append(verb)
             self._tell(f"the colleague: {verb}")
-

@@ -80,7 +80,7 @@ def _windows(ulaw: bytes | bytearray) -> Samples:
     count = (len(samples) - WINDOW) // HOP + 1
     if count <= 0:
         return np.zeros((0, WINDOW))
-    return np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[:: HOP][:count]
+    return np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP][:count]
 
 
 def _power(windows: Samples, frequencies_hz: Sequence[int]) -> Samples:

@@ -55,7 +55,9 @@ class LoadFigures:
     """How much of the time the bridge was ready to run and something else had its core."""
     late_ms: Spread
     idle_kb: int
+    """Memory of the idle bridge; shared pages count by share."""
     memory_kb_per_call: float
+    """How many pages of its own it had more for each call: other processes do not change them."""
     up_ms: Spread
     down_ms: Spread
     set_up_ms: Spread

@@ -23,7 +23,7 @@ from typing import Any
 from voicebridge.rehearsal.load_figures import LoadFigures, Spread, damage, together
 from voicebridge.rehearsal.load_model import Exchange, LoadModel
 from voicebridge.rehearsal.load_phone import LoadPhone
-from voicebridge.rehearsal.load_process import cpu_s, memory_kb, waited_s
+from voicebridge.rehearsal.load_process import Memory, cpu_s, memory, waited_s
 
 HOST = "127.0.0.1"
 SLOT_S = 0.001
@@ -48,7 +48,7 @@ class Order:
     seconds: float
     port: int
     pid: int
-    idle_kb: int
+    idle: Memory
 
 
 class Generator:
@@ -106,7 +106,7 @@ async def measure(order: Order, exchange: Exchange) -> LoadFigures:
     generator.measuring = False
     _measure_from(exchange, 1 << 62)
     filled = 160 * sum(session.heard.filled for session in exchange.sessions)
-    grown_kb = memory_kb(order.pid) - order.idle_kb
+    grown_kb = memory(order.pid).own_kb - order.idle.own_kb
     generator.stop()
     await asyncio.sleep(UNDER_WAY_S)
     phones, sessions = list(exchange.phones), list(exchange.sessions)
@@ -121,7 +121,7 @@ async def measure(order: Order, exchange: Exchange) -> LoadFigures:
         generator_cpu_percent=round(100 * own / window_s, 1),
         held_up_percent=round(100 * waited / window_s, 1),
         late_ms=Spread.of(generator.late_ms),
-        idle_kb=order.idle_kb,
+        idle_kb=order.idle.pss_kb,
         memory_kb_per_call=round(grown_kb / order.calls, 1),
         up_ms=together(session.heard.latency_ms for session in sessions),
         down_ms=together(phone.heard.latency_ms for phone in phones),
@@ -180,7 +180,8 @@ async def serve(certificate: Path | None, play: Play, exchange: Exchange) -> Non
 async def _measure_once(order: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
     gc.collect()
     gc.disable()  # a collection would be lateness of ours
-    return (await measure(Order(**order), exchange)).to_dict()
+    idle = Memory(**order.pop("idle"))
+    return (await measure(Order(**order, idle=idle), exchange)).to_dict()
 
 
 def write_line(values: dict[str, Any]) -> None:

@@ -59,11 +59,6 @@ def memory(pid: int) -> Memory:
     return Memory(pss, uss, own)
 
 
-def memory_kb(pid: int) -> int:
-    """Return what a process tree holds in memory, in kilobytes; shared pages count by share."""
-    return memory(pid).pss_kb
-
-
 def open_files(pid: int) -> int:
     """Count the files and sockets that a process tree has open."""
     total = 0

@@ -13,7 +13,8 @@ WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 74, 24, 92, 66
 LEAST_MS, BAR_MS = 0.05, 5.0
 _RULES_MS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
-_COLOURS = {"voicebridge": "#2f6fde", "floor": "#8a939b"}
+_COLOURS = ("#2f6fde", "#0f8f6b", "#b7791f", "#8b5cf6")
+_FLOOR_COLOUR = "#8a939b"
 _STYLE = """
 text { font-family: system-ui, 'DejaVu Sans', Arial, sans-serif; font-size: 12.5px; fill: #26313d; }
 .paper { fill: #fcfcfa; } .title { font-size: 20px; font-weight: 600; }
@@ -61,9 +62,9 @@ def picture(runs: Mapping[str, Sequence[LoadFigures]]) -> str:
         'text-anchor="middle">calls at once</text>'
     )
     for at, (name, line) in enumerate(lines.items()):
-        colour = _COLOURS.get(name, "#0f8f6b")
+        colour = _FLOOR_COLOUR if name == "floor" else _COLOURS[at % len(_COLOURS)]
         body.append(
-            f'<text x="{LEFT + 110 * at}" y="80" style="fill:{colour};font-weight:600">'
+            f'<text x="{LEFT + 170 * at}" y="80" style="fill:{colour};font-weight:600">'
             f"{clean(name)}{'' if line else ': every run void'}</text>"
         )
         for kind, column in (("p50", 1), ("p99", 2)):

@@ -27,7 +27,9 @@ def heard_sounds(phone: PhoneLog, heard: Sequence[HeardItem]) -> tuple[Sound, ..
         if item.first_played_ms is not None and item.last_played_ms is not None
     ]
     audio = bytes(phone.heard_audio)
-    keys = _joined("keys", KEYS_GAP_MS, "", ((k.key, k.start_ms, k.end_ms) for k in heard_keys(audio)))
+    keys = _joined(
+        "keys", KEYS_GAP_MS, "", ((k.key, k.start_ms, k.end_ms) for k in heard_keys(audio))
+    )
     rest = _without(audio, [*words, *keys])
     tones = _joined(
         "tone", TONE_GAP_MS, ", ", ((str(t.hz), t.start_ms, t.end_ms) for t in heard_tones(rest))

@@ -4,7 +4,8 @@
 how the stream ended                        what the caller gets
 ==========================================  ==============================================
 both had their say                          the call is over
-the agent transferred the caller            the number is dialled; the agent again on failure
+the agent transferred the caller            the number is dialled, or the colleague who waits
+                                            joined; the agent again on failure
 it broke off, or a fault of ours ended it   the agent again, twice at most
 else, or when no line is free               the persona's fallback, or an apology
 ==========================================  ==============================================
@@ -34,13 +35,14 @@ MOST_AGAIN = 2
 
 RECONNECTED = (
     "The connection to the caller broke off for a moment and is back now. Apologise in one short "
-    "sentence and ask how you can help."
+    "sentence, and go on where you were; if nothing had been said yet, ask how you can help."
 )
 TRANSFER_FAILED = (
     "You have just tried to transfer the caller, but nobody took the call ({status}). The caller "
     "is back with you. Say so in one short sentence and ask how else you can help."
 )
 _TRANSFER, _FALLBACK = "transfer", "fallback"
+_GONE = "gone before the caller was there"
 _STATUSES = {"busy": "busy", "no-answer": "no answer", "failed": "failed", "canceled": "failed"}
 
 _OVER = {
@@ -71,19 +73,22 @@ async def dial_done(request: web.Request) -> web.Response:
     form = await signed_form(request)
     visit, status = Visit.read(form, request.query), form.get("DialCallStatus", "")
     log.info("dial_done", call_id=visit.call_id, status=status, why=visit.why)
+    colleagues = request.app[SWITCHBOARD].colleagues
+    if colleagues is not None and colleagues.has_missed(visit.call_id):
+        return twiml_response(await _back(request, visit, _GONE))
     if status in {"completed", "answered"}:
         return twiml_response(twilio.twiml_hang_up())
     if visit.why == _FALLBACK:
         return twiml_response(twilio.twiml_hang_up(APOLOGY))
-    words = TRANSFER_FAILED.format(status=_STATUSES.get(status, "failed"))
-    document = await connect(request, visit.with_(), words)
-    return twiml_response(document or twilio.twiml_hang_up(APOLOGY))
+    return twiml_response(await _back(request, visit, _STATUSES.get(status, "failed")))
 
 
 async def _after(request: web.Request, visit: Visit, ended: Ended | None) -> str:
     match ended:
         case Ended(EndReason.TRANSFERRED, str(number)):
             return _dial(request, visit.with_(why=_TRANSFER), number)
+        case Ended(EndReason.TRANSFERRED):
+            return await _hand_over(request, visit)
         case Ended(reason) if reason in _OVER:
             return twilio.twiml_hang_up()
         case Ended(reason) if reason in _HAS_APOLOGISED:
@@ -96,6 +101,20 @@ async def _after(request: web.Request, visit: Visit, ended: Ended | None) -> str
         if document is not None:
             return document
     return _fallback(request, visit, APOLOGY)
+
+
+async def _hand_over(request: web.Request, visit: Visit) -> str:
+    """Put the caller into the room in which a colleague waits, if one still does."""
+    back_url = visit.with_(why=_TRANSFER).url(request.app[GUARD].base_url(request) + DIAL_DONE_PATH)
+    colleagues = request.app[SWITCHBOARD].colleagues
+    room = colleagues.send_caller(visit.call_id, back_url) if colleagues else None
+    return twilio.twiml_join(room, back_url) if room else await _back(request, visit, _GONE)
+
+
+async def _back(request: web.Request, visit: Visit, status: str) -> str:
+    """Bring a caller back to the agent, who is told that nobody took the call."""
+    document = await connect(request, visit.with_(), TRANSFER_FAILED.format(status=status))
+    return document or twilio.twiml_hang_up(APOLOGY)
 
 
 def _fallback(request: web.Request, visit: Visit, apology: str | None) -> str:

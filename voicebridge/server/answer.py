@@ -9,6 +9,7 @@ from aiohttp import web
 
 from voicebridge.carriers import twilio
 from voicebridge.personas.routing import Asked
+from voicebridge.server.colleagues import Front
 from voicebridge.server.expected import Expected
 from voicebridge.server.keys import GUARD, SWITCHBOARD, WORKER
 from voicebridge.server.paths import AFTER_PATH, MEDIA_PATH, STREAM_STATUS_PATH
@@ -30,16 +31,19 @@ async def connect(request: web.Request, visit: Visit, greeting: str | None = Non
     if persona not in personas:
         asked = Asked(visit.called, visit.caller, datetime.now(UTC), visit.params)
         persona = personas.route(asked).persona
-    token = switchboard.expect(
-        Expected(visit.call_id, persona, visit.caller, visit.called, visit.params, greeting)
-    )
-    if token is None:
-        return None
     base, media_path = guard.base_url(request), MEDIA_PATH
     if (worker := request.app.get(WORKER)) is not None:
         # A stream's URL keeps no query at this carrier.
         media_path = f"{MEDIA_PATH}/{worker.index}"
         visit = replace(visit, worker=str(worker.index))
+    front = Front(
+        call_id=visit.call_id, our_number=visit.called, base_url=base, worker=visit.worker
+    )
+    token = switchboard.expect(
+        Expected(visit.call_id, persona, visit.caller, visit.called, visit.params, greeting, front)
+    )
+    if token is None:
+        return None
     return twilio.twiml_connect(
         guard.stream_url(request, media_path),
         {"token": token},

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from aiohttp import web
 
 from voicebridge.records.status import StatusBook
 from voicebridge.server.after import after_stream, dial_done
+from voicebridge.server.callbacks import keep_promises
+from voicebridge.server.colleague_calls import colleague, colleague_status
 from voicebridge.server.crew.owner import to_its_owner
 from voicebridge.server.crew.worker import Worker
 from voicebridge.server.door import Networks, pending_streams
@@ -27,6 +27,8 @@ from voicebridge.server.paths import (
     AFTER_PATH,
     AMD_PATH,
     CALLS_PATH,
+    COLLEAGUE_PATH,
+    COLLEAGUE_STATUS_PATH,
     DIAL_DONE_PATH,
     MEDIA_PATH,
     STATUS_PATH,
@@ -63,7 +65,7 @@ def create_app(switchboard: Switchboard, worker: Worker | None = None) -> web.Ap
         [account_id, *settings.security.accounts] if account_id else [],
     )
     app[REFUSALS] = refusals = Refusals()
-    refusals.on_change = partial(setattr, switchboard.slot, "refused")
+    refusals.on_change = switchboard.slot.tell_refused
     app[PENDING] = pending_streams(settings, refusals)
     app.on_response_prepare.append(show_out)
     app[STATUSES] = StatusBook(settings.records.directory)
@@ -72,9 +74,12 @@ def create_app(switchboard: Switchboard, worker: Worker | None = None) -> web.Ap
     app.router.add_post(DIAL_DONE_PATH, dial_done)
     app.router.add_post(STATUS_PATH, call_status)
     app.router.add_post(STREAM_STATUS_PATH, stream_status)
-    if dialler := dialler_for(settings):
+    if dialler := dialler_for(settings, switchboard.slot.board):
         app[DIALLER] = dialler
         app.on_cleanup.append(_close_dialler)
+    app.cleanup_ctx.append(keep_promises)
+    app.router.add_post(COLLEAGUE_PATH, colleague)
+    app.router.add_post(COLLEAGUE_STATUS_PATH, colleague_status)
     app.router.add_post(AMD_PATH, machine_detected)
     app.router.add_post(CALLS_PATH, place_call)
     app.router.add_get(MEDIA_PATH, media)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from voicebridge.bridge.caller_keys import key_rules
 from voicebridge.bridge.greeting import greeting_instructions
 from voicebridge.bridge.manners import manners_for
 from voicebridge.bridge.phrases import load_phrases
+from voicebridge.bridge.session import approvals_of
+from voicebridge.bridge.told import told_first
 from voicebridge.call.call import CallConfig
 from voicebridge.call.greeting import SpokenGreeting
+from voicebridge.call.memory import CallMemory
 from voicebridge.call.tool_calls import ToolManners, ToolRules
 from voicebridge.personas.persona import Persona
 from voicebridge.tools.tool import Tool
@@ -21,11 +24,15 @@ def call_config(
     *,
     greeting: str | None = None,
     spoken: SpokenGreeting | None = None,
+    values: Mapping[str, str] | None = None,
+    earlier: CallMemory | None = None,
+    taped: bool = False,
 ) -> CallConfig:
     """Make the configuration of a persona's calls.
 
     ``greeting`` are instructions in place of the persona's own greeting; ``spoken`` is that
-    greeting as it was spoken before.
+    greeting as it was spoken before. ``values`` are those from outside, by name; ``earlier`` is
+    what was said and done on earlier streams of the call; ``taped`` whether it is recorded.
     """
     limits, own = persona.limits, persona.greeting
     wanted = own.say if own is not None and greeting is None else None
@@ -33,6 +40,8 @@ def call_config(
         greeting=greeting or greeting_instructions(persona),
         spoken_greeting=spoken,
         wanted_greeting=wanted,
+        told=told_first(values or {}, earlier),
+        taped=taped,
         phrases=load_phrases(),
         manners=manners_for(persona),
         max_duration_s=limits.max_duration_s,
@@ -51,5 +60,7 @@ def call_config(
                 )
                 for tool in tools
             },
+            approvals=approvals_of(persona),
+            done={id_: note.output for id_, note in earlier.tools.items()} if earlier else {},
         ),
     )

@@ -17,6 +17,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from itertools import count
+from urllib.parse import urlencode
 
 import structlog
 
@@ -25,6 +26,8 @@ from voicebridge.errors import ToolFailed
 from voicebridge.outbound.carrier_actions import CarrierActions, NewCall, RestError
 from voicebridge.personas.destinations import Destination
 from voicebridge.server.errands import Errands
+from voicebridge.server.paths import COLLEAGUE_PATH, COLLEAGUE_STATUS_PATH
+from voicebridge.server.visit import ATTEMPT_NAME, CALL_NAME, WORKER_NAME
 
 log = structlog.get_logger(__name__)
 
@@ -50,12 +53,21 @@ _OVER = {"busy", "no-answer", "failed", "canceled", "completed"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """The call for which colleagues are asked: its id, our number in it, and our URLs."""
+    """The call for which colleagues are asked: its id, our number in it, and our address.
+
+    ``worker`` names the process that it belongs to, where there are several.
+    """
 
     call_id: str
     our_number: str
-    colleague_url: str
-    status_url: str
+    base_url: str
+    worker: str = ""
+
+    @property
+    def query(self) -> str:
+        """What names the call in the URLs that are about a colleague's."""
+        told = {CALL_NAME: self.call_id, WORKER_NAME: self.worker}
+        return urlencode({name: value for name, value in told.items() if value})
 
 
 @dataclass(slots=True)
@@ -78,6 +90,18 @@ class Asked:
     def open(self) -> bool:
         """Whether the answer is still to come, or the caller still to be sent."""
         return not self.answer.done() or (self.taken and not self.gone and self.sent_at is None)
+
+
+@dataclass(frozen=True, slots=True)
+class ForCall:
+    """The colleagues as the tools of one call see them."""
+
+    colleagues: Colleagues
+    front: Front
+
+    async def fetch(self, name: str, place: Destination, summary: str) -> None:
+        """Call a colleague; see ``tools.colleagues.Colleagues``."""
+        await self.colleagues.fetch(self.front, name, place, summary)
 
 
 class Colleagues:
@@ -111,12 +135,12 @@ class Colleagues:
 
     async def _answer(self, asked: Asked, front: Front) -> str | None:
         """Have the colleague called and wait for the answer: why not, or None."""
-        query = f"?bridge.call={front.call_id}&bridge.attempt={asked.attempt}"
+        query = f"{front.query}&{ATTEMPT_NAME}={asked.attempt}"
         call = NewCall(
             to=asked.place.number,
             caller_id=front.our_number,
-            voice_url=front.colleague_url + query,
-            status_url=front.status_url + query,
+            voice_url=f"{front.base_url}{COLLEAGUE_PATH}?{query}",
+            status_url=f"{front.base_url}{COLLEAGUE_STATUS_PATH}?{query}",
             ring_s=asked.place.ring_s,
         )
         asked.dialling = self._errands.run(lambda carrier: carrier.create_call(call))

@@ -37,6 +37,9 @@ PATIENCE_S = 0.25
 BURST = 10
 """How many times the limit a burst may be."""
 
+BACKLOG = 512
+"""How many may come in one moment; for one more the machine lets a whole second pass."""
+
 NO_REQUEST = b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\n"
 TURNED_AWAY = "connection_turned_away"
 

@@ -55,6 +55,8 @@ async def _read(request: web.Request) -> tuple[list[tuple[str, str]], bytes]:
         return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS), b""
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="a form that does not arrive") from None
+    except ConnectionError:  # gone meanwhile: nobody hears this answer
+        raise web.HTTPBadRequest from None
     except ValueError:  # no UTF-8, too many fields
         raise web.HTTPBadRequest(text="a form that cannot be read") from None
 

@@ -16,6 +16,7 @@ _CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 _WHOLE_TEXT = 0x81
 _FINAL, _RESERVED, _OPCODE, _MASKED, _LENGTH = 0x80, 0x70, 0x0F, 0x80, 0x7F
 _MOST_CONTROL_BYTES = 125
+_USUAL_HEAD = bytes((_WHOLE_TEXT, _MASKED | 126))
 
 PROTOCOL_ERROR, NOT_TEXT, TOO_BIG = 1002, 1007, 1009
 
@@ -31,11 +32,12 @@ class FrameError(Exception):
 class FrameReader:
     """Turns what a client sends into messages, whatever pieces it comes in."""
 
-    __slots__ = ("_gathered", "_kind", "_most_bytes", "_parts", "_rest", "fault")
+    __slots__ = ("_between", "_gathered", "_kind", "_most_bytes", "_parts", "_rest", "fault")
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self.fault: FrameError | None = None
+        self._between = False  # in the middle of a frame or of a message, or behind a fault
         self._rest = b""
         self._kind = _CONTINUATION
         self._parts: list[bytes] = []
@@ -49,13 +51,10 @@ class FrameReader:
         size = len(data) - 8
         if (
             size < 126
-            or data[0] != _WHOLE_TEXT
-            or data[1] != _MASKED | 126
+            or data[:2] != _USUAL_HEAD
             or (data[2] << 8 | data[3]) != size
             or size > self._most_bytes
-            or self._rest
-            or self._kind
-            or self.fault is not None
+            or self._between
         ):
             return None
         return apply_mask(data[8:], data[4:8])
@@ -71,6 +70,7 @@ class FrameReader:
                 self._cut(data, complete)
             except FrameError as error:
                 self.fault = error
+        self._between = bool(self._rest) or bool(self._kind) or self.fault is not None
         return complete
 
     def _cut(self, data: bytes, complete: list[tuple[int, bytes]]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 from collections import OrderedDict
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 import structlog
 
 from voicebridge.call.greeting import LONGEST_BYTES, SpokenGreeting
+from voicebridge.personas.outside import names_in
 from voicebridge.personas.persona import Persona
 
 log = structlog.get_logger(__name__)
@@ -42,8 +44,13 @@ class GreetingKey:
 
 
 def greeting_key(persona: Persona, model: str) -> GreetingKey | None:
-    """Return the key of a persona's greeting; None if it has no words of its own."""
+    """Return the key of a persona's greeting; None if it has no words of its own.
+
+    Words with a value that a call brings are said to one caller only.
+    """
     if persona.greeting is None or persona.greeting.say is None:
+        return None
+    if names_in(persona.greeting.say):
         return None
     return GreetingKey(persona.voice, model, persona.speed, persona.greeting.say)
 
@@ -110,7 +117,7 @@ def _read(path: Path) -> bytes:
 
 def _write(path: Path, audio: bytes) -> None:
     """Write a file whole or not at all: another process may read it."""
-    part = path.with_suffix(".part")
+    part = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(audio)

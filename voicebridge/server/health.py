@@ -49,4 +49,5 @@ def _told(slot: Slot) -> dict[str, object]:
         "pid": slot.pid,
         "calls": slot.live,
         "starts": slot.starts,
+        "passed_on": slot.passed_on,
     }

@@ -21,7 +21,7 @@ from voicebridge.server.welcome import let_in
 MOST_BEFORE_START = 50
 """Messages that a stream may send before its start; a second of audio."""
 
-REFUSED_WITHIN_S = 0.5
+REFUSED_WITHIN_S = 0.2
 """How long a stream that was refused may take to close."""
 
 

@@ -74,6 +74,7 @@ class MediaSocket(asyncio.Protocol):
         "_crowd",
         "_ended",
         "_fault",
+        "_only_text",
         "_reader",
         "_room",
         "_server",
@@ -84,6 +85,7 @@ class MediaSocket(asyncio.Protocol):
 
     def __init__(self, most_bytes: int) -> None:
         self._reader = FrameReader(most_bytes)
+        self._only_text = self._reader.only_text
         self._server: asyncio.BaseProtocol | None = None
         self._transport: asyncio.Transport | None = None
         self._unread: deque[str] = deque()
@@ -139,7 +141,7 @@ class MediaSocket(asyncio.Protocol):
         if self._ended or self._fault is not None:
             return
         try:
-            if (only := self._reader.only_text(data)) is not None:
+            if (only := self._only_text(data)) is not None:
                 (self._take or self._keep)(only.decode())
                 return
             self._take_all(self._reader.feed(data))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -19,6 +20,8 @@ from voicebridge.outbound.opt_out import OptOutList
 from voicebridge.outbound.rest import RestError, TwilioRest
 from voicebridge.outbound.rules import CallRefused
 from voicebridge.records.status import Status
+from voicebridge.server.callers import Rate
+from voicebridge.server.crew.board import Board
 from voicebridge.server.forms import FORM_WITHIN_S, signed_form
 from voicebridge.server.keys import DIALLER, GUARD, REFUSALS, SWITCHBOARD
 from voicebridge.server.paths import AMD_PATH, STATUS_PATH, VOICE_PATH
@@ -46,8 +49,8 @@ class Asked(BaseModel):
     params: dict[str, str] = Field(default_factory=dict, max_length=20)
 
 
-def dialler_for(settings: Settings) -> Dialler | None:
-    """Make what places calls; None where calls are not enabled.
+def dialler_for(settings: Settings, board: Board | None = None) -> Dialler | None:
+    """Make what places calls; None where calls are not enabled. Workers count on their board.
 
     Raises ``ConfigError`` where they are, but something is missing for it.
     """
@@ -65,8 +68,11 @@ def dialler_for(settings: Settings) -> Dialler | None:
             raise ConfigError("calls cannot be placed without it", key=name)
     account_sid, auth_token = settings.twilio_account_sid or "", settings.twilio_auth_token
     secret = auth_token.get_secret_value() if auth_token else ""
-    rest = TwilioRest(account_sid, secret)
-    return Dialler(wanted, rest, OptOutList(wanted.opt_out_file))
+    rest = TwilioRest(account_sid, secret, wanted.api_url)
+    rate = Rate(wanted.calls_per_minute, board, "placed")
+    return Dialler(
+        wanted, rest, OptOutList(wanted.opt_out_file), may_place=partial(rate.allows, "")
+    )
 
 
 async def place_call(request: web.Request) -> web.Response:

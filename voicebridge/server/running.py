@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,17 +11,26 @@ from aiohttp import web
 
 from voicebridge.bridge.caller_keys import check_keys
 from voicebridge.errors import ConfigError
-from voicebridge.outbound.tool import add_opt_out
+from voicebridge.outbound.set_up import (
+    UntilTheEnd,
+    add_outbound_tools,
+    carrier_for,
+    faults,
+    key_faults,
+)
 from voicebridge.personas.library import PersonaLibrary
 from voicebridge.personas.loader import PersonaBook
 from voicebridge.personas.persona import Persona
 from voicebridge.personas.routing import ROUTING_FILE
 from voicebridge.realtime import Client, ClientConfig
 from voicebridge.server.app import create_app
-from voicebridge.server.door import DoorRunner
+from voicebridge.server.colleagues import Colleagues
+from voicebridge.server.crew.board import Slot
+from voicebridge.server.crew.worker import Worker
+from voicebridge.server.door import BACKLOG, DoorRunner
 from voicebridge.server.keys import PENDING
 from voicebridge.server.switchboard import Switchboard
-from voicebridge.settings import Settings
+from voicebridge.settings import Server, Settings
 from voicebridge.tools.loading import tools_of
 from voicebridge.tools.registry import ToolRegistry
 
@@ -38,17 +47,25 @@ class RunningBridge:
     switchboard: Switchboard
 
 
-def load_switchboard(settings: Settings) -> Switchboard:
-    """Load personas and tools and make a switchboard of them; raises ``ConfigError``."""
+def load_switchboard(settings: Settings, slot: Slot | None = None) -> Switchboard:
+    """Load personas and tools and make a switchboard of them; raises ``ConfigError``.
+
+    ``slot`` is what it shares with other workers, if there are any.
+    """
     tools = tools_of(settings.config_dir, settings.tools.plugins, settings.tool_secrets)
-    add_opt_out(tools, settings.outbound.opt_out_file)
+    carrier = carrier_for(settings)
+    add_outbound_tools(tools, settings, carrier)
     library = PersonaLibrary(
         settings.config_dir / "personas",
         settings.default_persona,
         routing=settings.config_dir / ROUTING_FILE,
         accept=partial(_check_tools, settings, tools),
     )
-    return Switchboard(settings, library, tools, client_for(settings))
+    switchboard = Switchboard(settings, library, tools, client_for(settings), slot)
+    if carrier is not None:
+        switchboard.colleagues = Colleagues(carrier)
+        tools.keep_running(UntilTheEnd(switchboard.colleagues))
+    return switchboard
 
 
 def _check_tools(settings: Settings, tools: ToolRegistry, personas: PersonaBook) -> None:
@@ -66,6 +83,8 @@ def _check_set_up(settings: Settings, tools: ToolRegistry, persona: Persona) -> 
     check_keys(persona, tools)
     for name, variables in tools.missing(persona.tools).items():
         raise ConfigError(f"the tool '{name}' needs {_not_set(variables)}", key="tools")
+    for error in (*faults(persona, settings), *key_faults(persona, settings)):
+        raise error
     if persona.mcp_servers and settings.realtime.dialect == "beta":
         raise ConfigError("the beta dialect knows no MCP servers", key="mcp_servers")
     for server in persona.mcp_servers:
@@ -92,11 +111,35 @@ def client_for(settings: Settings) -> Client:
     )
 
 
+async def _listen(runner: DoorRunner, wanted: Server, worker: Worker | None) -> None:
+    if worker is not None:
+        for listener in worker.listeners:
+            await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        return
+    try:
+        await web.TCPSite(runner, wanted.host, wanted.port, backlog=BACKLOG).start()
+    except OSError as error:
+        raise cannot_listen(wanted, error) from None
+
+
+def cannot_listen(wanted: Server, error: OSError) -> ConfigError:
+    """Say why the port is not to be had."""
+    return ConfigError(
+        f"cannot listen on {wanted.host}:{wanted.port}: {error.strerror}; "
+        "is another bridge running? Choose another --port",
+        key="server.port",
+    )
+
+
 @asynccontextmanager
-async def running_bridge(switchboard: Switchboard) -> AsyncIterator[RunningBridge]:
-    """Listen for the length of the context; calls come to their end before it closes."""
-    wanted = switchboard.settings.server
-    app = create_app(switchboard)
+async def running_bridge(
+    switchboard: Switchboard, worker: Worker | None = None
+) -> AsyncIterator[RunningBridge]:
+    """Listen for the length of the context; calls come to their end before it closes.
+
+    A worker listens where its crew does, and takes in what the others hand over.
+    """
+    app, wanted = create_app(switchboard, worker), switchboard.settings.server
     runner = DoorRunner(
         app,
         app[PENDING],
@@ -106,20 +149,17 @@ async def running_bridge(switchboard: Switchboard) -> AsyncIterator[RunningBridg
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, wanted.host, wanted.port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise ConfigError(
-                f"cannot listen on {wanted.host}:{wanted.port}: {error.strerror}; "
-                "is another bridge running? Choose another --port",
-                key="server.port",
-            ) from None
+        await _listen(runner, wanted, worker)
         port = runner.addresses[0][1]
-        async with switchboard.tools.running():
+        async with AsyncExitStack() as stack:
+            if worker is not None:
+                await stack.enter_async_context(worker.taking_in(runner.handlers))
+            await stack.enter_async_context(switchboard.tools.running())
+            await stack.enter_async_context(switchboard.recordings.sweeping())
             yield RunningBridge(f"http://{wanted.host}:{port}", switchboard)
             await switchboard.drain()
     finally:
         await switchboard.early.close()
         await switchboard.greetings.close()
         await runner.cleanup()
+        switchboard.recordings.close()

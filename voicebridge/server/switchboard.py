@@ -31,18 +31,23 @@ from voicebridge.personas.loader import PersonaBook
 from voicebridge.personas.persona import Persona
 from voicebridge.realtime import Client
 from voicebridge.records.record import CallRecord
+from voicebridge.records.recording import Recording, Recordings
 from voicebridge.records.store import RecordStore
 from voicebridge.server.call_config import call_config
 from voicebridge.server.callers import Callers
+from voicebridge.server.colleagues import Colleagues, ForCall
 from voicebridge.server.crew.board import Board, Slot
 from voicebridge.server.early_dial import EarlyDials
 from voicebridge.server.expected import Expected, Prepared
 from voicebridge.server.greetings import GreetingCache, greeting_key
 from voicebridge.server.lines import Lines
+from voicebridge.server.memories import Memories, Remembered
 from voicebridge.server.prices import prices_of
 from voicebridge.server.security import StreamTokens
 from voicebridge.server.spending import Purse, Spending
 from voicebridge.settings import Settings
+from voicebridge.tools.colleagues import Colleagues as AnyColleagues
+from voicebridge.tools.colleagues import NoColleagues
 from voicebridge.tools.context import CallContext
 from voicebridge.tools.registry import ToolRegistry
 
@@ -68,9 +73,13 @@ class Switchboard:
     ) -> None:
         self.settings, self._library = settings, library
         self.calls = CallRegistry()
+        self.colleagues: Colleagues | None = None
+        """Those who can be asked before a transfer, where the carrier can be asked to call them."""
+        self.memories = Memories()
         self.tokens = StreamTokens()
         self.tools, self._client = tools, client
         self._store = RecordStore(settings.records.directory)
+        self.recordings = Recordings(settings.records.directory, settings.records.recording_days)
         self.early = EarlyDials()
         self.greetings = GreetingCache(settings.greetings.directory)
         self.slot = slot or Board.alone().slots[0]
@@ -133,15 +142,8 @@ class Switchboard:
             self.calls.closed(started.call_id, EndReason.BRIDGE_FAULT)
             return EndReason.BRIDGE_FAULT
         persona = prepared.persona
-        record = CallRecord(
-            call_id=started.call_id,
-            persona=prepared.name,
-            caller=expected.caller,
-            called=expected.called,
-            started_at=datetime.now(UTC),
-            persona_version=prepared.version,
-            keeps_words=persona.keep.transcript,
-        )
+        memory = self.memories.take_up(started.call_id)
+        record = _record_of(expected, prepared, memory)
         model = self._model_name(persona)
         key = greeting_key(persona, model) if expected.greeting is None else None
         spoken = self.greetings.find(key) if key is not None else None
@@ -149,14 +151,24 @@ class Switchboard:
         prices = prices_of(model, self.settings.limits.prices)
         purse = self.spending.purse(prices)
         early = self.early.claim(started.call_id, expected.model)
+        recording = self.recordings.begin(started.call_id) if persona.keep.recording else None
+        config = call_config(
+            persona,
+            tools,
+            greeting=expected.greeting,
+            spoken=spoken,
+            values=prepared.told,
+            earlier=memory.story,
+            taped=recording is not None,
+        )
         runner = CallRunner(
-            Call(call_config(persona, tools, greeting=expected.greeting, spoken=spoken)),
+            Call(config),
             CarrierLeg(socket, twilio, started),
             partial(self._model_for, persona, early, purse),
             record,
-            partial(self._tool_runner, persona, expected),
+            partial(self._tool_runner, persona, expected, memory),
         )
-        purse.feed = runner.feed
+        purse.feed, runner.hands.recording = runner.feed, recording
         if key is not None:
             runner.hands.keep_greeting = partial(self.greetings.keep, key)
         self.calls.opened(started.call_id, runner)
@@ -167,9 +179,12 @@ class Switchboard:
         finally:
             record.close(reason, time.monotonic() - begun)
             record.spent_usd = purse.spent_usd
-            await self._save(record)
+            await self._save(record, recording)
             dial_next = runner.hands.dial_next if reason is EndReason.TRANSFERRED else None
+            self.memories.leave(started.call_id, reason)
             self.calls.closed(started.call_id, reason, dial_next=dial_next, runner=runner)
+            if self.colleagues is not None:
+                self.colleagues.stream_ended(started.call_id, reason)
             log.info("call_ended", reason=str(reason), duration_s=round(record.duration_s, 1))
         return reason
 
@@ -190,7 +205,8 @@ class Switchboard:
             now=datetime.now(UTC),
             params=expected.params,
         )
-        return Prepared(name, book.version_of(name), book[name].rendered(context))
+        persona = book[name].rendered(context)
+        return Prepared(name, book.version_of(name), persona, persona.told(context))
 
     def _model_name(self, persona: Persona) -> str:
         return self.settings.realtime.model or persona.model
@@ -216,7 +232,9 @@ class Switchboard:
             timeout_s=self.settings.realtime.connect_timeout_s,
         )
 
-    def _tool_runner(self, persona: Persona, expected: Expected, runner: CallRunner) -> ToolRunner:
+    def _tool_runner(
+        self, persona: Persona, expected: Expected, memory: Remembered, runner: CallRunner
+    ) -> ToolRunner:
         context = CallContext(
             call_id=expected.call_id,
             caller=expected.caller,
@@ -225,15 +243,39 @@ class Switchboard:
             hang_up=lambda reason: None,  # the runner of a tool hears its wishes
             business=persona.business,
             facts=persona.facts,
+            variables=memory.variables,
+            secrets=memory.secrets,
             destinations=persona.destinations,
             recipients=persona.recipients,
             allowed_numbers=persona.allowed_numbers,
+            colleagues=self._colleagues_for(expected),
         )
         tools = {tool.name: tool for tool in self.tools.for_persona(persona.tools)}
         return ToolRunner(tools, context, runner.feed)
 
-    async def _save(self, record: CallRecord) -> None:
+    def _colleagues_for(self, expected: Expected) -> AnyColleagues:
+        if self.colleagues is None or expected.front is None:
+            return NoColleagues()
+        return ForCall(self.colleagues, expected.front)
+
+    async def _save(self, record: CallRecord, recording: Recording | None) -> None:
+        if recording is not None:
+            await recording.close(record)
         try:
             await asyncio.to_thread(self._store.save, record)
         except OSError as error:
             log.error("record_not_saved", error=str(error))  # noqa: TRY400 - the disk, not a bug
+
+
+def _record_of(expected: Expected, prepared: Prepared, memory: Remembered) -> CallRecord:
+    """Open the record of a call that begins now."""
+    return CallRecord(
+        call_id=expected.call_id,
+        persona=prepared.name,
+        caller=expected.caller,
+        called=expected.called,
+        started_at=datetime.now(UTC),
+        persona_version=prepared.version,
+        keeps_words=prepared.persona.keep.transcript,
+        memory=memory.story,
+    )

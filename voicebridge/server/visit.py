@@ -18,6 +18,9 @@ WORKER_NAME = "bridge.worker"
 CALL_NAME = "bridge.call"
 """What names the worker of a call, and the call itself where another's webhook is about it."""
 
+ATTEMPT_NAME = "bridge.attempt"
+"""Which of a call's attempts to reach a colleague a webhook is about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:

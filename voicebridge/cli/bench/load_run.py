@@ -16,7 +16,7 @@ from pathlib import Path
 from voicebridge.errors import VoicebridgeError
 from voicebridge.rehearsal.load_figures import LoadFigures, figures_from
 from voicebridge.rehearsal.load_generator import DIAL_EVERY_S, Order
-from voicebridge.rehearsal.load_process import memory_kb
+from voicebridge.rehearsal.load_process import memory
 from voicebridge.settings import process_environment
 
 START_WITHIN_S = 30.0
@@ -54,7 +54,7 @@ async def run_once(one: Contestant, ground: Ground, calls: int, seconds: float) 
     """Measure a contestant once; raises ``BenchError`` if it or the generator cannot be run."""
     async with at_work(one, ground, GENERATOR) as (playing, measured, port):
         await asyncio.sleep(IDLE_AFTER_S)
-        order = Order(calls, seconds, port, measured.pid, memory_kb(measured.pid))
+        order = Order(calls, seconds, port, measured.pid, memory(measured.pid))
         if playing.stdin is not None:
             playing.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
         within_s = seconds + calls * DIAL_EVERY_S * 3 + END_WITHIN_S

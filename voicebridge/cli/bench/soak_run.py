@@ -29,20 +29,19 @@ class Wanted:
     calls: int
     minutes: float
     seed: int
-    sample_every_s: float = SAMPLE_EVERY_S
 
 
 async def run_soak(one: Contestant, ground: Ground, wanted: Wanted) -> SoakFigures:
     """Soak a contestant; raises ``BenchError`` if it or the generator cannot be run."""
     async with at_work(one, ground, "voicebridge.rehearsal.load_soak") as (playing, measured, port):
         order = SoakOrder(
-            wanted.calls, wanted.minutes, port, measured.pid, wanted.seed, wanted.sample_every_s
+            wanted.calls, wanted.minutes, port, measured.pid, wanted.seed, SAMPLE_EVERY_S
         )
         if playing.stdin is not None:
             playing.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
         rest_s = LONGEST_S + CLOSE_WITHIN_S + END_WITHIN_S
         while True:
-            told = json.loads(await line_of(playing, wanted.sample_every_s + rest_s))
+            told = json.loads(await line_of(playing, SAMPLE_EVERY_S + rest_s))
             if "soak" in told:
                 return soak_from(told["soak"])
             _tell(sample_from(told["sample"]), told["wrong"])

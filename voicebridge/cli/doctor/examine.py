@@ -36,7 +36,7 @@ def run_doctor(
         findings.append(skipped("all else", "needs a configuration that can be used"))
         secrets: tuple[str, ...] = ()
     else:
-        site = Site(settings=settings, personas=personas)
+        site = Site(settings=settings, personas=personas, twilio_api=settings.outbound.api_url)
         count = "1 persona" if len(personas) == 1 else f"{len(personas)} personas"
         findings = [well("configuration", f"{config_dir}: {count}")]
         findings += asyncio.run(examine(site, offline=offline))

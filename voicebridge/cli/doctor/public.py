@@ -51,7 +51,7 @@ async def reachable(site: Site, web: Web, public: str) -> Finding:
 
 async def websocket(site: Site, web: Web, public: str) -> Finding:
     """Open the media websocket; a refusal by the bridge itself has come all the way, too."""
-    what, url = "websocket", public + MEDIA_PATH
+    what, url = "websocket", public + _media_path(site)
     as_socket, as_request = _signed(site, "ws" + url.removeprefix("http")), _signed(site, url)
     reply = await web.ask("GET", url, headers=_upgrade() | as_socket)
     if reply.status == 403 and _is_ours(reply):
@@ -84,6 +84,11 @@ async def websocket(site: Site, web: Web, public: str) -> Finding:
             what, "the bridge is reached; it refused the signature, as it should a wrong one"
         )
     return wrong(what, *_astray(reply, MEDIA_PATH, site))
+
+
+def _media_path(site: Site) -> str:
+    """Return the path of a stream; where there are several processes, one of theirs."""
+    return f"{MEDIA_PATH}/0" if site.settings.server.workers > 1 else MEDIA_PATH
 
 
 def _upgrade() -> dict[str, str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from itertools import count
 from ssl import SSLContext
 from types import SimpleNamespace
 from typing import Final
@@ -12,23 +10,29 @@ from typing import Final
 from aiohttp import (
     ClientConnectionResetError,
     ClientError,
+    ClientResponse,
     ClientSession,
     ClientTimeout,
     ClientWebSocketResponse,
     ClientWSTimeout,
     InvalidURL,
+    NonHttpUrlClientError,
     TraceConfig,
     TraceRequestRedirectParams,
     WSMessage,
     WSMsgType,
     WSServerHandshakeError,
 )
+from aiohttp.http_websocket import WebSocketError
 
 from voicebridge.realtime.errors import ConnClosed, ConnectError
 from voicebridge.realtime.transport.base import MessageType
+from voicebridge.realtime.transport.pongs import Pongs
 from voicebridge.realtime.transport.refused import refused_handshake
 
 CLOSE_TIMEOUT_S: Final = 2.0
+MOST_OF_A_REFUSAL_BYTES: Final = 64 * 1024
+_SWITCHING_PROTOCOLS: Final = 101
 
 
 class AiohttpDialer:
@@ -53,8 +57,8 @@ class AiohttpDialer:
                 timeout=ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),
             )
         except WSServerHandshakeError as error:
-            raise refused_handshake(error.status, dict(error.headers or {}), b"") from error
-        except (InvalidURL, ValueError) as error:
+            raise ConnectError(f"not a websocket server: {error.message}") from error
+        except (InvalidURL, NonHttpUrlClientError, ValueError) as error:
             raise ConnectError(f"not a websocket address: {error}") from error
         except (ClientError, OSError) as error:
             raise ConnectError(f"no connection: {error}") from error
@@ -68,7 +72,9 @@ def _session() -> ClientSession:
     trace = TraceConfig()
     trace.on_request_redirect.append(_refuse_redirect)
     return ClientSession(
-        trace_configs=[trace], timeout=ClientTimeout(total=None, sock_connect=None)
+        trace_configs=[trace],
+        raise_for_status=_refuse,
+        timeout=ClientTimeout(total=None, sock_connect=None),
     )
 
 
@@ -79,6 +85,13 @@ async def _refuse_redirect(
     raise refused_handshake(reply.status, dict(reply.headers), b"")
 
 
+async def _refuse(reply: ClientResponse) -> None:
+    """Tell a refusal by its words, which the library throws away."""
+    if reply.status != _SWITCHING_PROTOCOLS:
+        body = await reply.content.read(MOST_OF_A_REFUSAL_BYTES)
+        raise refused_handshake(reply.status, dict(reply.headers), body)
+
+
 class AiohttpConn:
     """A websocket of aiohttp.
 
@@ -87,8 +100,7 @@ class AiohttpConn:
 
     def __init__(self, session: ClientSession, socket: ClientWebSocketResponse) -> None:
         self._session, self._socket = session, socket
-        self._numbers = count(1)
-        self._pongs: dict[bytes, asyncio.Future[None]] = {}
+        self._pongs = Pongs()
         self._ended: ConnClosed | None = None
 
     @property
@@ -108,7 +120,7 @@ class AiohttpConn:
                 case WSMsgType.PING:
                     await self._pong(message.data)
                 case WSMsgType.PONG:
-                    self._seen(bytes(message.data))
+                    self._pongs.seen(bytes(message.data))
                 case _:
                     self._end(message)
         raise self._ended
@@ -121,13 +133,9 @@ class AiohttpConn:
 
     async def ping(self) -> None:
         """Send a ping and wait for its pong, which only a reader sees."""
-        payload = str(next(self._numbers)).encode()
-        pong = self._pongs[payload] = asyncio.get_running_loop().create_future()
-        try:
+        with self._pongs.awaited() as (payload, pong):
             await self._send(payload, WSMsgType.PING)
             await pong
-        finally:
-            del self._pongs[payload]
 
     async def close(self) -> None:
         """Close with code 1000, waiting for the other side no longer than the close timeout."""
@@ -150,19 +158,14 @@ class AiohttpConn:
         except ConnectionError as error:
             self._ended = ConnClosed(None, str(error))
 
-    def _seen(self, payload: bytes) -> None:
-        pong = self._pongs.get(payload)
-        if pong is not None and not pong.done():
-            pong.set_result(None)
-
     def _end(self, message: WSMessage) -> None:
         if message.type is WSMsgType.CLOSE:
             self._ended = ConnClosed(message.data, message.extra or "")
         elif message.type is WSMsgType.CLOSING:
             self._ended = ConnClosed(1000, by_us=True)
+        elif isinstance(message.data, WebSocketError):  # what the server sent breaks the protocol
+            self._ended = ConnClosed(message.data.code, str(message.data))
         else:
             reason = str(message.data or "lost without a closing handshake")
             self._ended = ConnClosed(None, reason)
-        for pong in self._pongs.values():
-            if not pong.done():
-                pong.set_exception(self._ended)
+        self._pongs.end(self._ended)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl as tls
 from collections import deque
 from collections.abc import Callable, Mapping
-from itertools import count
 from ssl import SSLContext
 from typing import Final
 
 from picows import (
     WSCloseCode,
     WSError,
-    WSFrame,
     WSHandshakeError,
     WSInvalidStatusError,
     WSInvalidURL,
-    WSListener,
     WSMsgType,
     WSTransport,
     ws_connect,
@@ -25,18 +23,32 @@ from picows import (
 
 from voicebridge.realtime.errors import ConnClosed, ConnectError
 from voicebridge.realtime.transport.base import MessageType
+from voicebridge.realtime.transport.picows_frames import (
+    CLOSE_TIMEOUT_S,
+    LARGEST_MESSAGE_BYTES,
+    FrameListener,
+)
 from voicebridge.realtime.transport.refused import refused_handshake
 
-CLOSE_TIMEOUT_S: Final = 2.0
-LARGEST_MESSAGE_BYTES: Final = 64 * 2**20
+HANDSHAKE_TIMEOUT_S: Final = 120.0
+"""When a dial that nobody waits for any more is given up; who dials has a deadline of his own."""
+
 FIRST_BUFFER_BYTES: Final = 4096
 """What a connection begins with to read into; it grows with the messages."""
 
 MOST_UNREAD: Final = 512
-"""Messages that wait to be read before the socket is left alone until there are none."""
+MOST_UNREAD_BYTES: Final = 2**20
+"""Messages, or bytes, that wait to be read before the socket is left alone until there are none."""
 
-Take = Callable[[list[tuple[MessageType, str | bytes]]], None]
-_KINDS: Final = {WSMsgType.TEXT: MessageType.TEXT, WSMsgType.BINARY: MessageType.BINARY}
+NO_CODE: Final = 1005
+KEEPALIVE_FAILED: Final = 1011
+
+# Below DEBUG the library logs the handshake's headers, and with them the key.
+_LOGGER: Final = logging.getLogger("voicebridge.realtime.picows")
+_LOGGER.setLevel(logging.WARNING)
+
+Message = tuple[MessageType, str | bytes]
+Take = Callable[[list[Message]], None]
 
 
 class PicowsDialer:
@@ -50,21 +62,25 @@ class PicowsDialer:
         """Open a websocket; redirects are refused, since the key would go with them."""
         context = self._ssl
         if context is None and url.startswith("wss:"):
-            context = _default_context()
+            context = await _default_context()
+        conn, opened = PicowsConn(), False
         try:
-            _, conn = await ws_connect(
-                PicowsConn,
+            await ws_connect(
+                lambda: conn,
                 url,
                 ssl_context=context,
                 extra_headers=dict(headers),
-                websocket_handshake_timeout=None,
+                websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
                 max_redirects=0,
                 max_frame_size=LARGEST_MESSAGE_BYTES,
                 read_buffer_init_size=FIRST_BUFFER_BYTES,
+                logger_name=_LOGGER,
+                enable_auto_pong=False,
                 enable_auto_ping=self._ping_after_s is not None,
                 auto_ping_idle_timeout=self._ping_after_s or 0,
                 auto_ping_reply_timeout=self._ping_after_s or 0,
             )
+            opened = conn.transport is not None
         except WSInvalidStatusError as error:
             reply = error.response
             if reply is None:
@@ -78,126 +94,71 @@ class PicowsDialer:
             raise ConnectError(f"not a websocket server: {error}") from error
         except OSError as error:
             raise ConnectError(f"no connection: {error}") from error
-        if not isinstance(conn, PicowsConn):
-            raise ConnectError("picows gave back another listener than it was given")
+        finally:
+            if not opened:
+                conn.abandon()
+        if not opened:
+            raise ConnectError("not a websocket server: it closed in the middle of the handshake")
         return conn
 
 
 _contexts: Final[list[SSLContext]] = []
 
 
-def _default_context() -> SSLContext:
+async def _default_context() -> SSLContext:
     """Make the usual context once: reading all the world's certificates takes tens of ms."""
     if not _contexts:
-        _contexts.append(tls.create_default_context())
+        _contexts.append(await asyncio.to_thread(tls.create_default_context))
     return _contexts[0]
 
 
-class PicowsConn(WSListener):
+class PicowsConn(FrameListener):
     """A websocket of picows: messages wait in a bounded line, then the socket is not read."""
 
     def __init__(self) -> None:
-        self._transport: WSTransport | None = None
-        self._send: Callable[[WSMsgType, bytes], None] | None = None
-        """How to send at once; None while there is no room, and after the end."""
-        self._unread: deque[tuple[MessageType, str | bytes]] = deque()
+        super().__init__()
+        self._unread: deque[Message] = deque()
+        self._unread_bytes = 0
         self._changed = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._ended: ConnClosed | None = None
-        self._parts: list[bytes] = []
-        self._kind = MessageType.TEXT
-        self._numbers = count(1)
-        self._pongs: dict[bytes, asyncio.Future[None]] = {}
         self._take: Take | None = None
-        self._held = self._ours = False
-
-    # --- picows' side -------------------------------------------------------------------------
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        """Keep the transport."""
-        self._transport, self._send = transport, transport.send
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Take a frame."""
-        kind = frame.msg_type
-        if kind is WSMsgType.TEXT and frame.fin:
-            self._arrived(MessageType.TEXT, frame.get_payload_as_utf8_text())
-        elif kind is WSMsgType.PONG:
-            pong = self._pongs.get(frame.get_payload_as_bytes())
-            if pong is not None and not pong.done():
-                pong.set_result(None)
-        elif kind is WSMsgType.CLOSE:
-            code = frame.get_close_code()
-            transport.send_close(WSCloseCode.OK if code is WSCloseCode.NO_INFO else code)
-            transport.disconnect()
-        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
-            self._kind = _KINDS.get(kind, self._kind)
-            self._parts.append(frame.get_payload_as_bytes())
-            if frame.fin:
-                whole, self._parts = b"".join(self._parts), []
-                text = self._kind is MessageType.TEXT
-                self._arrived(self._kind, whole.decode() if text else whole)
-        if self._take is not None and self._unread and frame.last_in_buffer:
-            self._hand_over()
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """Take note of the end."""
-        handshake = transport.close_handshake
-        told = handshake and (handshake.recv or handshake.sent)
-        if told:
-            self._ended = ConnClosed(int(told.code.value), told.reason or "", by_us=self._ours)
-        else:
-            self._ended = ConnClosed(None, "lost without a closing handshake")
-        self._send = None
-        self._changed.set()
-        self._room.set()
-        for pong in self._pongs.values():
-            if not pong.done():
-                pong.set_exception(self._ended)
-
-    def pause_writing(self) -> None:
-        """Take note that the server does not keep up."""
-        self._send = None
-        self._room.clear()
-
-    def resume_writing(self) -> None:
-        """Take note that it has caught up."""
-        if self._transport is not None and self._ended is None:
-            self._send = self._transport.send
-        self._room.set()
-
-    # --- ours ---------------------------------------------------------------------------------
+        self._ended: ConnClosed | None = None
+        self._aftermath: asyncio.Future[tuple[BaseException | None]] | None = None
+        self._held = self._paused = self._ours = False
 
     @property
     def response_headers(self) -> Mapping[str, str]:
         """The headers of the handshake's reply."""
-        return {} if self._transport is None else dict(self._transport.response.headers)
+        return {} if self.transport is None else dict(self.transport.response.headers)
 
-    async def read_message(self) -> tuple[MessageType, str | bytes]:
+    async def read_message(self) -> Message:
         """Wait for the next message."""
         while not self._unread:
             if self._ended is not None:
                 raise self._ended
-            if self._held and self._transport is not None:
-                self._held = False
-                self._transport.underlying_transport.resume_reading()
+            self._steer()
             self._changed.clear()
             await self._changed.wait()
-        return self._unread.popleft()
+        message = self._unread.popleft()
+        self._unread_bytes -= len(message[1])
+        return message
 
     async def listen(self, take: Take) -> None:
         """Hand over messages as they are read; see ``QuickConn``."""
         self._take = take
         try:
-            self._hand_over()
+            self.all_arrived()
             while self._ended is None:
                 self._changed.clear()
                 await self._changed.wait()
-            self._hand_over()
+            self.all_arrived()
         finally:
             self._take = None
         raise self._ended
+
+    def hold(self, held: bool) -> None:
+        """Leave what comes in the socket, or read it again; see ``QuickConn``."""
+        self._held = held
+        self._steer()
 
     def post(self, text: bytes) -> bool:
         """Send a text message at once, if there is room."""
@@ -209,51 +170,99 @@ class PicowsConn(WSListener):
     async def write_message(self, kind: MessageType, data: str | bytes) -> None:
         """Send a message, when there is room for it."""
         await self._room.wait()
-        if self._ended is not None or self._transport is None:
-            raise self._ended or ConnClosed(None, "not connected")
         payload = data.encode() if isinstance(data, str) else data
         wire = WSMsgType.TEXT if kind is MessageType.TEXT else WSMsgType.BINARY
-        self._transport.send(wire, payload)
+        self._open().send(wire, payload)
 
     async def ping(self) -> None:
         """Send a ping and wait for its pong, which needs no reader."""
-        if self._ended is not None or self._transport is None:
-            raise self._ended or ConnClosed(None, "not connected")
-        payload = b"vb%d" % next(self._numbers)
-        pong = self._pongs[payload] = asyncio.get_running_loop().create_future()
-        try:
-            self._transport.send_ping(payload)
+        with self._pongs.awaited() as (payload, pong):
+            self._open().send_ping(payload)
             await pong
-        finally:
-            del self._pongs[payload]
 
     async def close(self) -> None:
         """Close with code 1000, waiting for the other side no longer than the close timeout."""
-        transport = self._transport
+        transport = self.transport
         if transport is None or self._ended is not None:
             return
-        self._send, self._ours = None, True
-        transport.send_close(WSCloseCode.OK)
+        if not self.deaf:
+            self._send, self._ours, self.deaf = None, True, True
+            transport.send_close(WSCloseCode.OK)
+        self.hold(False)  # the other side's close stands behind all that was not read
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await transport.wait_disconnected()
+                while self._ended is None:
+                    self._changed.clear()
+                    await self._changed.wait()
         except TimeoutError:
-            transport.disconnect(graceful=False)
+            pass
+        finally:
+            if self._ended is None:
+                transport.disconnect(graceful=False)
 
-    def _hand_over(self) -> None:
+    # --- what comes in ------------------------------------------------------------------------
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """Take note of the end."""
+        self._ended = _why_ended(transport, by_us=self._ours)
+        if not self.deaf:
+            # Where the library ended it by itself, its reason is an error that somebody must see.
+            waited = asyncio.ensure_future(transport.wait_disconnected())
+            self._aftermath = asyncio.gather(waited, return_exceptions=True)
+        self._send, self.deaf = None, True
+        self._changed.set()
+        self._room.set()
+        self._pongs.end(self._ended)
+
+    def arrived(self, kind: MessageType, data: str | bytes) -> None:
+        """Put a message in line."""
+        if self.deaf:
+            return
+        self._unread.append((kind, data))
+        if self._take is None:
+            self._unread_bytes += len(data)
+            self._changed.set()
+            self._steer()
+
+    def all_arrived(self) -> None:
+        """Hand over what has come, to whoever listens."""
+        if self._take is None or not self._unread:
+            return
         unread = list(self._unread)
         self._unread.clear()
-        if self._held and self._transport is not None and self._ended is None:
-            self._held = False
-            self._transport.underlying_transport.resume_reading()
-        if unread and self._take is not None:
-            self._take(unread)
+        self._unread_bytes = 0
+        self._steer()
+        self._take(unread)
 
-    def _arrived(self, kind: MessageType, data: str | bytes) -> None:
-        self._unread.append((kind, data))
-        if self._take is not None:
+    def _steer(self) -> None:
+        """Read the socket, or leave it alone: once stopped, until nothing is unread."""
+        full = len(self._unread) >= MOST_UNREAD or self._unread_bytes >= MOST_UNREAD_BYTES
+        pause = self._held or full or (self._paused and bool(self._unread))
+        if pause is self._paused or self._ended is not None or self.transport is None:
             return
-        self._changed.set()
-        if len(self._unread) >= MOST_UNREAD and not self._held and self._transport is not None:
-            self._held = True
-            self._transport.underlying_transport.pause_reading()
+        underlying = self.transport.underlying_transport
+        if underlying.is_closing():
+            return
+        self._paused = pause
+        if pause:
+            underlying.pause_reading()
+        else:
+            underlying.resume_reading()
+
+    def _open(self) -> WSTransport:
+        if self._ended is not None or self.transport is None:
+            raise self._ended or ConnClosed(None, "not connected")
+        return self.transport
+
+
+def _why_ended(transport: WSTransport, *, by_us: bool) -> ConnClosed:
+    handshake = transport.close_handshake
+    told = handshake and (handshake.recv or handshake.sent)
+    if not told:
+        return ConnClosed(None, "lost without a closing handshake")
+    code = int(told.code.value)
+    if told.code is WSCloseCode.NO_INFO:
+        code = NO_CODE
+    elif told is handshake.sent and told.code is WSCloseCode.GOING_AWAY:
+        code = KEEPALIVE_FAILED  # the library says "going away", which to us is a normal end
+    return ConnClosed(code, told.reason or "", by_us=by_us)

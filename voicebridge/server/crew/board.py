@@ -45,11 +45,12 @@ class Slot:
     """What one worker tells the others; when it is down, its supervisor writes here.
 
     ``live`` calls run and ``kept`` ones were answered and have a line kept for their stream;
-    ``refused`` counts requests of strangers; ``starts`` counts how often the worker was started.
+    ``refused`` counts requests of strangers, ``passed_on`` connections that went to another
+    worker, ``starts`` how often the worker was started.
     """
 
     state, pid, starts = _Cell(0), _Cell(1), _Cell(2)
-    live, kept, refused = _Cell(3), _Cell(4), _Cell(5)
+    live, kept, refused, passed_on = _Cell(3), _Cell(4), _Cell(5), _Cell(6)
 
     def __init__(self, board: Board, index: int, cells: memoryview) -> None:
         self.board, self.index, self.cells = board, index, cells
@@ -58,6 +59,10 @@ class Slot:
     def is_first(self) -> bool:
         """Whether this is the worker that does what a node has to do once, not once a worker."""
         return self.index == 0
+
+    def tell_refused(self, count: int) -> None:
+        """Take note of how many requests this worker has refused."""
+        self.refused = count
 
     def clear(self) -> None:
         """Take note that the worker is down and holds no line any more."""
@@ -97,7 +102,7 @@ class _KernelLock:
     def __init__(self) -> None:
         import fcntl  # not on Windows, where there are no workers either
 
-        self._fcntl, self._file = fcntl, tempfile.TemporaryFile()
+        self._fcntl, self._file = fcntl, tempfile.TemporaryFile()  # noqa: SIM115 - lives with the lock
 
     def __enter__(self) -> None:
         self._fcntl.lockf(self._file, self._fcntl.LOCK_EX)

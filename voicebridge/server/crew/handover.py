@@ -75,7 +75,7 @@ async def pass_on(request: web.Request, inbox: Inbox) -> bool:
     descriptor = os.dup(transport.get_extra_info("socket").fileno())
     try:
         async with asyncio.timeout(TAKEN_WITHIN_S):
-            while not _sent(inbox, said, descriptor):
+            while not _sent(inbox, said, descriptor):  # noqa: ASYNC110 - nobody would set it
                 await asyncio.sleep(TRY_AGAIN_S)
     except (TimeoutError, OSError) as error:
         log.warning("connection_not_handed_over", error=str(error) or "the inbox is full")

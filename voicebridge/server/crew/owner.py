@@ -11,7 +11,7 @@ from voicebridge.server.visit import CALL_NAME, WORKER_NAME
 from voicebridge.server.welcome import let_in
 
 
-class Elsewhere(Exception):  # noqa: N818 - it is no error
+class Elsewhere(Exception):
     """This request is about a call of another worker."""
 
     def __init__(self, owner: int) -> None:
@@ -44,7 +44,9 @@ async def to_its_owner(request: web.Request, handler: Handler) -> web.StreamResp
     try:
         return await handler(request)
     except Elsewhere as elsewhere:
-        if await pass_on(request, request.app[WORKER].inbox_of(elsewhere.owner)):
+        worker = request.app[WORKER]
+        if await pass_on(request, worker.inbox_of(elsewhere.owner)):
+            worker.slot.passed_on += 1
             return HandedOver()
     request[_REFUSED] = True
     return await handler(request)

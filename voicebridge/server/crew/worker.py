@@ -58,26 +58,22 @@ class Worker:
         return self._crew.inboxes[owner]
 
     @asynccontextmanager
-    async def taking_in(
-        self, make_handler: Callable[[], asyncio.Protocol]
-    ) -> AsyncIterator[None]:
-        """Take connections of other workers in for the length of the context."""
-        async with asyncio.TaskGroup() as tasks:
-            taking = tasks.create_task(take_in(self._crew.inboxes[self.index], make_handler))
-            try:
-                yield
-            finally:
-                taking.cancel()
+    async def taking_in(self, make_handler: Callable[[], asyncio.Protocol]) -> AsyncIterator[None]:
+        """Take connections in that others hand over; at the end tell them not to any more."""
+        taking = asyncio.create_task(take_in(self._crew.inboxes[self.index], make_handler))
+        try:
+            yield
+        finally:
+            self.slot.state = State.DOWN
+            taking.cancel()
+            with suppress(asyncio.CancelledError):
+                await taking
 
     def report(self, words: str) -> None:
         """Tell the supervisor, and through the board everybody, that calls may come."""
         self.slot.pid, self.slot.state = os.getpid(), State.UP
         with suppress(OSError):  # it is the board that counts
             self._crew.reports[1].send(words.encode()[:MOST_REPORT_BYTES])
-
-    def leave(self) -> None:
-        """Tell the other workers to hand nothing over any more."""
-        self.slot.state = State.DOWN
 
     def watch(self, orphaned: Callable[[], None]) -> None:
         """Hear when the supervisor is gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Annotated
 
@@ -30,7 +31,7 @@ async def transfer(
     the caller is connected, say nothing more afterwards. Some colleagues are asked first; if the
     result is that nobody takes the call, the caller is still with you: say so and go on.
     """
-    place = find_destination(destination, context)
+    place = await asyncio.to_thread(find_destination, destination, context)
     if place.mode == "cold":
         context.line.transfer(place.number)
         return f"The caller is connected to {destination} as soon as your words were heard."
