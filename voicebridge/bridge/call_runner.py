@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from voicebridge.bridge.alarm import Alarm
+from voicebridge.bridge.brake import Brake
 from voicebridge.bridge.carrier_leg import MOST_FAULTS, CarrierLeg
 from voicebridge.bridge.corridor import Corridor
 from voicebridge.bridge.hands import Hands
@@ -56,10 +58,11 @@ class CallRunner:
         self._late: Outbox[ev.Event] = Outbox(MOST_LATE)
         self._corridor = Corridor(call.floor.ear, self._model_full)
         self._watch = CarrierWatch(self._corridor, self._carrier_lost)
+        self._brake = Brake(carrier, call.floor.playout)
+        carrier.on_room = self._brake.check
         self.hands = Hands(carrier, self._corridor, tools(self), record)
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._armed_for: float | None = None
+        self._alarm = Alarm(call.next_deadline, self._deadline_passed)
         self._over = asyncio.Event()
         self._group = asyncio.TaskGroup()
 
@@ -89,12 +92,11 @@ class CallRunner:
                     worker.cancel()
         except* Exception as faults:
             self._faulty = True
-            log.exception("call_fault", faults=[repr(fault) for fault in faults.exceptions])
+            log.exception("call_fault", faults=[type(one).__name__ for one in faults.exceptions])
             self.record.note(do.NoteProblem(self._carrier.clock_ms, "a fault of the bridge"))
         finally:
             self._watch.stop()
-            if self._timer:
-                self._timer.cancel()
+            self._alarm.stop()
             await self._close_legs()
         return self.ended or EndReason.BRIDGE_FAULT
 
@@ -117,9 +119,13 @@ class CallRunner:
             self._carrier.flush()
         except OutboxFull as full:
             self._late.put(ev.StreamEnded(EndReason.CARRIER_LOST, str(full)))
+        self._brake.check()
         if self._call.ended:
             self._over.set()
-        self._arm()
+        self._alarm.check()
+
+    def _deadline_passed(self) -> None:
+        self._late.put(ev.DeadlineReached())
 
     async def _feed_late(self) -> None:
         """Feed what came from outside the call's own tasks, so that a fault has an owner."""
@@ -188,7 +194,7 @@ class CallRunner:
             case CarrierProtocolError():
                 self.record.note(do.NoteProblem(self._carrier.clock_ms, str(message)))
             case _:
-                log.debug("carrier_message_passed_over", message=repr(message))
+                log.debug("carrier_message_passed_over", kind=type(message).__name__)
 
     async def _write_carrier(self) -> None:
         try:
@@ -200,7 +206,7 @@ class CallRunner:
 
     async def _talk_to_model(self) -> None:
         try:
-            self._model = self.hands.model = await self._dial()
+            self._model = self.hands.model = self._brake.model = await self._dial()
             self.feed(ev.ModelReady())
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._model.write())
@@ -227,31 +233,11 @@ class CallRunner:
     def _lose_model(self, reason: EndReason, detail: str) -> None:
         self.hands.model = None
         self._corridor.close()
-        log.warning("model_lost", reason=str(reason), detail=detail)
+        # What comes after the colon are the server's words: they are for the record alone.
+        log.warning("model_lost", reason=str(reason), detail=detail.partition(": ")[0])
         self.feed(ev.ModelLost(reason, detail))
 
-    # --- time and the end -----------------------------------------------------------------------
-
-    def _arm(self) -> None:
-        """See to it that a timer rings at the call's next deadline, or before it.
-
-        Most events move the deadline further away: the timer stands, and looks again when it rings.
-        """
-        deadline = self._call.next_deadline()
-        if deadline is None or (self._armed_for is not None and self._armed_for <= deadline):
-            return
-        if self._timer:
-            self._timer.cancel()
-        self._armed_for = deadline
-        self._timer = self._loop.call_at(deadline, self._ring)
-
-    def _ring(self) -> None:
-        self._armed_for = self._timer = None
-        deadline = self._call.next_deadline()
-        if deadline is not None and deadline <= self._loop.time():
-            self._late.put(ev.DeadlineReached())
-        else:
-            self._arm()
+    # --- the end ------------------------------------------------------------------------------
 
     async def _close_legs(self) -> None:
         self.record.frames_received = self._carrier.frames

@@ -23,6 +23,10 @@ MOST_FAULTS = 100
 """A stream with more bad messages than this is no telephone."""
 
 
+def _nobody() -> None:
+    """Tell nobody."""
+
+
 class Dialect(Protocol):
     """What a carrier's module offers; the modules of ``carriers`` have exactly these names."""
 
@@ -45,7 +49,9 @@ class CarrierLeg:
         "clock_ms",
         "faults",
         "frames",
+        "on_room",
         "started",
+        "waiting",
     )
 
     def __init__(self, socket: TextSocket, dialect: Dialect | ModuleType, started: Started) -> None:
@@ -59,6 +65,10 @@ class CarrierLeg:
         self.faults = 0
         """How many messages came that the protocol does not allow."""
         self._written: list[str] = []
+        self.waiting = 0
+        """How many characters of messages wait for room in the socket."""
+        self.on_room: Callable[[], None] = _nobody
+        """Hears that some of them have gone."""
         self._post = socket.post if isinstance(socket, PushSocket) else None
 
     async def read(
@@ -123,6 +133,7 @@ class CarrierLeg:
             return
         for text in texts:
             self._outbox.put(text)
+            self.waiting += len(text)
 
     async def write(self) -> None:
         """Write what is queued, for as long as the call lasts.
@@ -136,6 +147,8 @@ class CarrierLeg:
                         await self._socket.send(text)
                 except TimeoutError:
                     raise CarrierError(f"the carrier took nothing for {SEND_WITHIN_S} s") from None
+                self.waiting -= len(text)
+                self.on_room()
 
     async def close(self) -> None:
         """Close the socket."""

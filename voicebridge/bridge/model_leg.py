@@ -155,6 +155,10 @@ class ModelLeg:
         except RealtimeProtocolError as error:
             return (error,)
 
+    def hold(self, held: bool) -> None:
+        """Leave what the server says with the server, until told otherwise."""
+        self._conn.hold(held)
+
     # --- to the model -------------------------------------------------------------------------
 
     def append(self, payload: str) -> None:
