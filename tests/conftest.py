@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,7 +13,7 @@ import structlog
 
 from voicebridge.server.crew.worker import Worker
 from voicebridge.server.running import RunningBridge, load_switchboard, running_bridge
-from voicebridge.settings import Settings, load_settings
+from voicebridge.settings import TRANSPORT_VARIABLE, Settings, load_settings
 
 ROOT = Path(__file__).parent.parent
 AUTH_TOKEN = "carrier-auth-token"
@@ -59,6 +60,7 @@ def settings_for(
 ) -> Settings:
     """Settings of the shipped configuration on a free port; ``changes`` are of ``server``."""
     environ = {"VOICEBRIDGE_REALTIME_URL": model_url, "OPENAI_API_KEY": "test-key"}
+    environ[TRANSPORT_VARIABLE] = os.environ.get(TRANSPORT_VARIABLE, "")
     if auth_token is not None:
         environ["TWILIO_AUTH_TOKEN"] = auth_token
     settings = load_settings(ROOT / "config", environ)

@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "personas": {"errors"},
     "settings": {"settings_front", "personas", "errors"},
     "settings_front": set(),
-    "log": {"errors"},
+    "redaction": set(),
+    "log": {"redaction", "errors"},
     "records": {"call", "audio", "errors"},
     "outbound": {"tools", "personas", "settings", "errors", "log"},
     "rehearsal": {"audio", "personas", "errors"},
@@ -45,6 +46,7 @@ MAY_IMPORT = {
         "settings",
         "errors",
         "log",
+        "redaction",
     },
 }
 """The arrows of the house; ``cli`` may import everything."""

@@ -2,26 +2,46 @@
 
 Everything passes one point, whoever logs: our own structlog loggers, and the libraries through the
 standard library. There, at the end, secrets are left out and telephone numbers masked: first by
-the names of the keys, then in all text, tracebacks included.
+the names of the keys, then in all text. Of exceptions the log tells kind and place, not the words.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-REDACTED = "[redacted]"
+from voicebridge.redaction import REDACTED, Redaction
+
 MAX_DEPTH = 6
 
-# Libraries that would write every frame of every call.
-_CHATTY = ("aiohttp.access", "asyncio", "websockets")
+_CHATTY = (
+    "aiohttp",
+    "asyncio",
+    "httpcore",
+    "httpcore2",
+    "httpx",
+    "httpx2",
+    "openai",
+    "picows",
+    "twilio",
+    "urllib3",
+    "websockets",
+)
+"""Libraries that would write every frame of every call, or every request with its headers."""
+
+_SILENT = ("mcp",)
+"""Those that write what was said into their warnings; what matters of it is told by us."""
 
 _SECRET_KEY = re.compile(
     r"(^|_)(authorization|token|secrets?|passwords?|passwd|credentials?|cookies?|signature"
@@ -30,29 +50,16 @@ _SECRET_KEY = re.compile(
 _PERSONAL_KEY = re.compile(r"(^|_)(from|to|caller|called|phone|number|msisdn)$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
-_SECRET_TEXT = re.compile(
-    r"""
-      \b(?P<scheme>Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{4,}
-    | \b(?:sk|ek|rk|whsec)[-_][A-Za-z0-9_-]{8,}
-    | (?P<name>\b[\w.-]{0,40}(?:authorization|token|secret|password|api[_-]?key|signature|cookie)
-        ["']?\s*[:=]\s*)
-      (?:\[redacted\]|"[^"]*"|'[^']*'|(?:(?:Bearer|Basic)\s+)?[^\s"',;&)}\]]+)
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-_PHONE = re.compile(
-    r"(?:\+|%2B|tel:|sip:)(?P<digits>\d(?:[\s().-]{0,2}\d){6,14})(?!\d)", re.IGNORECASE
-)
-_BARE_PHONE = re.compile(r"(?<![\w.])(?P<digits>\d(?:[\s().-]{0,2}\d){6,14})(?![\w])")
+_EXCEPTION_REPR = re.compile(r"(?P<name>\bexception=[\w.]+)\(.*", re.DOTALL)
+MOST_OF_A_GROUP = 5
 
 
 class Redactor:
     """Remove secrets and mask telephone numbers in whatever a log line holds."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Take the secrets that are known by value; the longest is looked for first."""
-        known = sorted({secret for secret in secrets if len(secret) >= 4}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        """Take the secrets that are known by value."""
+        self._redaction = Redaction(secrets)
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         """Work as structlog's processor."""
@@ -60,10 +67,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return ``text`` without secrets and with telephone numbers masked."""
-        if self._known is not None:
-            text = self._known.sub(REDACTED, text)
-        text = _SECRET_TEXT.sub(_without_secret, text)
-        return _PHONE.sub(_masked, text)
+        return self._redaction.clean(text)
 
     def _value(self, key: str, value: Any, depth: int) -> Any:
         name = re.sub(r"\W", "_", _CAMEL.sub("_", key)).strip("_").lower()
@@ -72,7 +76,7 @@ class Redactor:
         if _SECRET_KEY.search(name):
             return REDACTED
         if _PERSONAL_KEY.search(name) and isinstance(value, int | str):
-            masked = _BARE_PHONE.sub(_masked, self.text(str(value)))
+            masked = self._redaction.clean_number(str(value))
             return value if masked == str(value) else masked
         if isinstance(value, int | float):
             return value
@@ -132,7 +136,8 @@ def configure(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                structlog.processors.ExceptionRenderer(told),
+                _without_reprs,
                 Redactor(secrets),
                 _renderer(format, colors=target.isatty()),
             ],
@@ -141,6 +146,8 @@ def configure(
     root = logging.getLogger()
     root.handlers = [one for one in root.handlers if not isinstance(one, _Handler)] + [handler]
     root.setLevel(threshold)
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
     structlog.configure(
@@ -164,15 +171,55 @@ def _renderer(format: str, *, colors: bool) -> structlog.typing.Processor:
     )
 
 
-def _without_secret(match: re.Match[str]) -> str:
-    if match["scheme"]:
-        return f"{match['scheme']} {REDACTED}"
-    return (match["name"] or "") + REDACTED
+def catch_uncaught() -> None:
+    """Have what nobody caught, in whatever thread, logged like all else; for good."""
+    logger = logging.getLogger("voicebridge")
+
+    def of_main(
+        kind: type[BaseException], fault: BaseException, trace: TracebackType | None
+    ) -> None:
+        logger.critical("uncaught", exc_info=(kind, fault, trace))
+
+    def of_thread(args: threading.ExceptHookArgs) -> None:
+        fault = args.exc_value or args.exc_type()
+        logger.error("thread_died", exc_info=(args.exc_type, fault, args.exc_traceback))
+
+    def of_nobody(args: sys.UnraisableHookArgs) -> None:
+        fault = args.exc_value or args.exc_type()
+        logger.error("not_raised", exc_info=(args.exc_type, fault, args.exc_traceback))
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = of_main, of_thread, of_nobody
+    logging.captureWarnings(True)
 
 
-def _masked(match: re.Match[str]) -> str:
-    """Keep the first four digits, which name country and area, and the last two."""
-    digits = re.sub(r"\D", "", match["digits"])
-    shown = max(0, min(4, len(digits) - 6))
-    plus = match[0][: match.start("digits") - match.start()]
-    return f"{plus}{digits[:shown]}{'•' * (len(digits) - shown - 2)}{digits[-2:]}"
+def told(exc_info: structlog.typing.ExcInfo) -> str:
+    """Tell of an exception what kind it is and where it came from, but not its words.
+
+    They may be a caller's, or hold a secret: who raised it knows no log. The system's own errors
+    keep the words that stand for their number.
+    """
+    return "".join(_told(exc_info[1], set())).rstrip()
+
+
+def _told(fault: BaseException, seen: set[int]) -> Iterator[str]:
+    seen.add(id(fault))
+    before = fault.__cause__ or (None if fault.__suppress_context__ else fault.__context__)
+    if before is not None and id(before) not in seen:
+        yield from _told(before, seen)
+        yield "\nThat led to this:\n\n"
+    if fault.__traceback__ is not None:
+        yield "Traceback (most recent call last):\n"
+        yield from traceback.format_tb(fault.__traceback__)
+    name = f"{type(fault).__module__}.{type(fault).__qualname__}".removeprefix("builtins.")
+    number = fault.errno if isinstance(fault, OSError) else None
+    yield name + ("\n" if number is None else f": {os.strerror(number)}\n")
+    if isinstance(fault, BaseExceptionGroup):
+        for one in fault.exceptions[:MOST_OF_A_GROUP]:
+            yield from (f"  {line}" for line in "".join(_told(one, seen)).splitlines(keepends=True))
+
+
+def _without_reprs(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Leave out the words of an exception of which asyncio writes the repr into its message."""
+    if isinstance(said := event.get("event"), str) and "exception=" in said:
+        event["event"] = _EXCEPTION_REPR.sub(r"\g<name>(…)", said)
+    return event

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
@@ -47,6 +47,9 @@ FILE_NAME = "voicebridge.yaml"
 MOST_WORKERS = 64
 OPENAI_REALTIME_URL = "wss://api.openai.com/v1/realtime"
 TRANSPORT_VARIABLE = "VOICEBRIDGE_REALTIME_TRANSPORT"
+
+SHORTEST_KEY = 8
+"""What stands in the query of the realtime URL and is shorter is no secret: a version, a name."""
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 _SECRET_NAME = re.compile(
@@ -125,7 +128,9 @@ class Realtime(BaseModel):
     model_config = _FROZEN
 
     url: Annotated[str, AfterValidator(_realtime_url)] = Field(
-        default=OPENAI_REALTIME_URL, description="Any compatible server; ws:// for a local one."
+        default=OPENAI_REALTIME_URL,
+        description="Any compatible server; ws:// for a local one.",
+        repr=False,  # a server's key may stand in its query
     )
     dialect: Literal["ga", "beta"] = Field(
         default="ga",
@@ -139,6 +144,11 @@ class Realtime(BaseModel):
     connect_timeout_s: float = Field(
         default=10, gt=0, le=120, description="How long dialling the model may take."
     )
+
+    @property
+    def shown_url(self) -> str:
+        """Return the URL as it may be told: without its query, where a server's key may stand."""
+        return self.url.partition("?")[0]
     transport: Transport = Field(
         default="auto",
         description="The library that carries the websocket; auto is picows where it is "
@@ -241,7 +251,9 @@ class Settings(SettingsFile):
             self.api_token,
             *self.tool_secrets.values(),
         )
-        return tuple(secret.get_secret_value() for secret in secrets if secret)
+        in_url = (value for _, value in parse_qsl(urlsplit(self.realtime.url).query))
+        plain = (secret.get_secret_value() for secret in secrets if secret)
+        return (*plain, *(value for value in in_url if len(value) >= SHORTEST_KEY))
 
 
 def load_settings(config_dir: Path, environ: Mapping[str, str] | None = None) -> Settings:

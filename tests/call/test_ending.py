@@ -35,6 +35,15 @@ def test_it_waits_no_longer_than_its_bound() -> None:
     assert ending.check(all_heard=False, now=11.0)
 
 
+def test_a_line_that_plays_slower_than_it_should_is_waited_for_while_it_plays() -> None:
+    ending = _ending()
+    ending.leave(EndReason.AGENT_HUNG_UP, 1.0)
+    ending.last_words(5.0, unheard_s=3.0)
+    assert ending.check(all_heard=False, now=10.0, unheard_s=1.0) == []
+    assert ending.deadline == 11.0 + AFTER_LAST_MARK_S
+    assert ending.check(all_heard=False, now=13.0, unheard_s=0.9)
+
+
 def test_a_long_goodbye_moves_the_bound() -> None:
     ending = _ending()
     ending.leave(EndReason.AGENT_HUNG_UP, 1.0)

@@ -50,6 +50,9 @@ SHIPPED = Path(__file__).parents[2] / "config"
 NUMBER = "+15550100002"
 
 
+LOCAL = {"environment", "records", "file limit"}
+
+
 @dataclass
 class World:
     """Everything around a bridge; what is changed here is found by the next examination."""
@@ -149,7 +152,6 @@ async def test_a_proxy_that_keeps_health_to_itself_is_reached_all_the_same(
 @pytest.mark.parametrize(
     ("answer", "note", "remedy"),
     [
-        ("502 Bad Gateway", "does not reach the bridge", "start `voicebridge serve`"),
         ("404 Not Found", "something else answers", "let the proxy pass /twilio/ on"),
         ("200 OK", "something else answers", "let the proxy pass /twilio/ on"),
         ("301 Moved", "redirects to https://www.example.com", "the final address"),
@@ -166,6 +168,40 @@ async def test_a_proxy_that_leads_astray_is_told_by_every_check(
         assert finding.mark == "wrong"
         assert note in finding.note
         assert remedy in finding.remedy
+
+
+@pytest.mark.parametrize("status", ["502 Bad Gateway", "503 Unavailable", "504 Timeout"])
+async def test_a_proxy_that_reaches_nobody_is_told_once(world: OpenWorld, status: str) -> None:
+    here = await world()
+    here.front.answer = http_answer(status, "x")
+    mark, note, remedy = await here.finding("public URL")
+    assert mark == "wrong"
+    assert note == f"the proxy answers {status[:3]}: it does not reach the bridge"
+    assert "start `voicebridge serve`" in remedy
+    for what in ("websocket", "signature"):
+        assert (await here.finding(what))[:2] == ("skipped", "see public URL")
+    assert (await here.finding("TLS"))[0] == "well"
+
+
+async def test_where_nobody_ever_answers_the_examination_ends_all_the_same(
+    world: OpenWorld,
+) -> None:
+    here = await world()
+    loop = asyncio.get_running_loop()
+    silent = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+    address = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+    here.model.faults = Faults(session_updated="never")
+    here.settings(public_url=f"http://{address}")
+    here.site = replace(here.site, deadline_s=0.3, twilio_api=f"http://{address}")
+    async with asyncio.timeout(20):
+        await here.examine()
+    silent.close()
+    marks = {each.what: each.mark for each in here.found if each.what not in LOCAL}
+    assert set(marks.values()) == {"wrong", "skipped"}
+    for each in here.found:
+        if each.mark == "wrong":
+            assert each.remedy
+            assert "0.3 s" in each.note or each.what == "TLS"
 
 
 async def test_a_proxy_that_drops_the_upgrade_is_found_out(world: OpenWorld) -> None:
@@ -235,6 +271,24 @@ async def test_a_bridge_whose_lines_are_busy_is_not_taken_for_one_that_is_down(
     monkeypatch.setattr(here.bridge.switchboard, "_draining", True)
     mark, note, _ = await here.finding("websocket")
     assert (mark, note) == ("doubtful", "the bridge is reached; all its lines are busy now")
+
+
+async def test_of_a_bridge_of_several_processes_the_stream_of_one_is_tried(
+    world: OpenWorld,
+) -> None:
+    here = await world()
+    asked: list[bytes] = []
+
+    def note(request: bytes) -> bytes:
+        asked.append(request)
+        return request
+
+    here.front.spoil = note
+    server = here.site.settings.server.model_copy(update={"workers": 2})
+    here.settings(server=server)
+    await here.examine()
+    assert [request for request in asked if request.startswith(b"GET /twilio/media/0 ")]
+    assert not [request for request in asked if request.startswith(b"GET /twilio/media ")]
 
 
 async def test_what_a_server_repeats_of_a_secret_is_not_shown(
@@ -446,6 +500,10 @@ async def test_people_whom_the_account_may_not_call_are_told(world: OpenWorld) -
     assert "Geo permissions" in remedy
     here.rest.country_codes = ["+49", "+1"]
     assert (await here.finding("destinations"))[:2] == ("well", "calls may go to +1, +49")
+    here.rest.country_codes = [f"+{code}" for code in range(40, 50)] + ["+1"]
+    assert (await here.finding("destinations"))[1].endswith("+45, +46 and 3 more")
+    here.rest.country_codes = []
+    assert (await here.finding("destinations"))[0] == "wrong"
 
 
 async def test_where_calls_are_placed_the_number_they_show_must_be_ours_or_verified(
@@ -588,7 +646,7 @@ def test_offline_nothing_is_dialled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_doctor(SHIPPED, out, offline=True, environ=environ) == 0
     lines = out.getvalue().splitlines()
     assert [line[0] for line in lines[:4]] == ["✓"] * 4
-    assert lines[-1] == "Nothing keeps calls from coming in."
+    assert lines[-1] == "Nothing of this keeps calls from coming in."
     assert TOKEN not in out.getvalue()
 
 

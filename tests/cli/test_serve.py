@@ -18,6 +18,8 @@ from serve_process import ServeProcess, serving, started, write_config
 
 from voicebridge import __version__
 from voicebridge.bridge.phrases import load_phrases
+from voicebridge.cli.serve import run_serve
+from voicebridge.errors import ConfigError
 from voicebridge.rehearsal.behaviour import ScriptedCaller
 from voicebridge.rehearsal.carrier import SimulatedCarrier
 from voicebridge.rehearsal.notes import PhoneNote
@@ -72,6 +74,57 @@ async def test_a_port_in_use_is_told_plainly(config: Path) -> None:
     assert code == 2
     assert f"cannot listen on 127.0.0.1:{port}" in said
     assert "--port" in said
+
+
+@pytest.mark.parametrize("workers", ["0", "-1", "65"])
+async def test_so_many_workers_are_told_plainly(config: Path, workers: str) -> None:
+    code, said = await refusal(config, "--workers", workers, token=True)
+    assert code == 2
+    assert f"--workers: expected 1 to 64 workers, got {workers}" in said
+
+
+async def test_a_port_in_use_is_told_once_however_many_workers_there_are(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, said = await refusal(config, "--port", port, "--workers", "3", token=True)
+    assert code == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in said
+
+
+async def test_what_is_wrong_in_a_persona_is_told_once_however_many_workers_there_are(
+    config: Path,
+) -> None:
+    with (config / "personas" / "front-desk.yaml").open("a") as file:
+        file.write("mistake: 1\n")
+    code, said = await refusal(config, "--port", "0", "--workers", "3", token=True)
+    assert code == 2
+    assert "front-desk.yaml" in said
+
+
+def test_where_no_process_can_be_forked_it_is_told_plainly(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("os.fork")
+    with pytest.raises(ConfigError, match="cannot have more than one"):
+        run_serve(config, None, 0, insecure=True, workers=2)
+
+
+async def test_workers_answer_calls_by_an_embedded_model_each(config: Path) -> None:
+    async with serving(config, "--insecure", "--workers", "2") as serve:
+        assert "  workers   2\n" in serve.printed
+        status, body = await healthz(serve.url)
+        assert (status, body["status"], body["calls"]) == (200, "ok", 0)
+        caller = ScriptedCaller([(CallerStep(hang_up=True, into_agent_ms=200), None)])
+        log = await SimulatedCarrier(serve.url + "/twilio/voice").place_call(
+            caller, deadline_s=CALL_WITHIN_S
+        )
+        assert (log.ended_by, log.errors, log.violation_count) == ("caller", [], 0)
+        serve.terminate()
+        code, printed, said = await serve.end()
+    assert (code, "Traceback" in said) == (0, False)
+    assert "stopping: " in printed
+    (record,) = serve.records()
+    assert (record["ended"], record["call_id"]) == ("caller_hung_up", log.call_sid)
 
 
 async def test_with_no_key_and_no_carrier_it_answers_calls_by_the_embedded_model(

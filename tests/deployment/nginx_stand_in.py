@@ -16,6 +16,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 READ_BYTES = 65536
+CLIENT = "203.0.113.7"
+"""Where every request is said to come from."""
+
 _LOCATION = re.compile(r"location (= )?(\S+) \{(.*?)\}", re.DOTALL)
 _DIRECTIVE = re.compile(r"^\s*(\w+)\s+([^;]+);", re.MULTILINE)
 
@@ -59,7 +62,7 @@ class Nginx:
     """Listens with a certificate and passes requests on, one to a connection."""
 
     def __init__(self, text: str) -> None:
-        self._locations = read_locations(text)
+        self.locations = read_locations(text)
         self.port = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -75,7 +78,7 @@ class Nginx:
         self, head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         path = head.split(" ")[1]
-        location = next(each for each in self._locations if each.fits(path.partition("?")[0]))
+        location = next(each for each in self.locations if each.fits(path.partition("?")[0]))
         if location.answer:
             writer.write(_empty(location.answer))
             return
@@ -105,8 +108,10 @@ def _passed_on(head: str, location: Location, address: str) -> bytes:
         "$host": host,
         "$http_upgrade": told.get("upgrade", ""),
         "$scheme": "https",
-        "$remote_addr": "127.0.0.1",
-        "$proxy_add_x_forwarded_for": "127.0.0.1",
+        "$remote_addr": CLIENT,
+        "$proxy_add_x_forwarded_for": ", ".join(
+            filter(None, (told.get("x-forwarded-for"), CLIENT))
+        ),
     }
     kept = {name: value for name, value in told.items() if name not in {"upgrade", "keep-alive"}}
     ours = {name: variables.get(value, value) for name, value in location.headers.items()}

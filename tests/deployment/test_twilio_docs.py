@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import aiohttp
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -34,15 +35,16 @@ from voicebridge.rehearsal.behaviour import ScriptedCaller
 from voicebridge.rehearsal.carrier import SimulatedCarrier
 from voicebridge.rehearsal.realtime_server import RealtimeServer
 from voicebridge.rehearsal.scenario import CallerStep
+from voicebridge.rehearsal.signing import signature_header
 from voicebridge.server import paths
 from voicebridge.server.running import load_switchboard, running_bridge
-from voicebridge.settings import load_settings
+from voicebridge.settings import Security, Settings, load_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "twilio.md").read_text("utf-8")
 NGINX = re.findall(r"```nginx\n(.*?)```", (DOCS / "deployment.md").read_text("utf-8"), re.DOTALL)[0]
 KEY, NEW_TOKEN, NUMBER, NUMBER_SID = "sk-newcomer", "the-secondary-token", "+15550100002", "PN1"
-NAME = "bridge.example.com"
+NAME, HERE = "bridge.example.com", "127.0.0.1:8080"
 
 
 def served(*names: str) -> ssl.SSLContext:
@@ -187,27 +189,28 @@ def test_every_block_of_the_page_is_done_by_that_walk() -> None:
     assert len(shown) >= 15
 
 
+def settings_of(**changes: Any) -> Settings:
+    """Make the settings of a bridge on a free port."""
+    environ = {"TWILIO_AUTH_TOKEN": TOKEN, "OPENAI_API_KEY": KEY}
+    settings = load_settings(DOCS.parent / "config", environ)
+    server = settings.server.model_copy(update={"port": 0, "shutdown_grace_s": 0})
+    return settings.model_copy(update={"server": server, **changes})
+
+
 @pytest.fixture
 async def behind(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     """Run a bridge behind the page's nginx, of which something may be left out."""
     async with AsyncExitStack() as stack:
 
         async def open_(text: str) -> dict[str, str]:
-            environ = {"TWILIO_AUTH_TOKEN": TOKEN, "OPENAI_API_KEY": KEY}
-            settings = load_settings(DOCS.parent / "config", environ)
-            server = settings.server.model_copy(update={"port": 0, "shutdown_grace_s": 0})
-            settings = settings.model_copy(update={"server": server})
-            context = served("localhost")
             # The bridge must know its public name before the proxy can know its port.
-            proxy = await stack.enter_async_context(nginx(text, context))
-            public = f"https://localhost:{proxy.port}"
-            settings = settings.model_copy(update={"public_url": public})
+            proxy = await stack.enter_async_context(nginx(text, served("localhost")))
+            settings = settings_of(public_url=f"https://localhost:{proxy.port}")
             switchboard = load_switchboard(settings)
             bridge = await stack.enter_async_context(running_bridge(switchboard))
-            for location in proxy._locations:
-                location.passed_to = location.passed_to.replace(
-                    "127.0.0.1:8080", bridge.url.removeprefix("http://")
-                )
+            for location in proxy.locations:
+                address = bridge.url.removeprefix("http://")
+                location.passed_to = location.passed_to.replace(HERE, address)
             settings = settings.model_copy(update={"openai_api_key": None})
             personas = PersonaBook({"desk": switchboard.personas.default}, "desk")
             site = Site(settings=settings, personas=personas, trust=trust(),
@@ -247,6 +250,36 @@ async def test_the_doctor_misses_each_line_of_it(
     assert line in NGINX
     marks = await behind(NGINX.replace(line, instead))
     assert marks[what] == "wrong"
+
+
+FORWARDED = re.findall(r"^ *proxy_set_header X-Forwarded.*\n", NGINX, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "status"), [((), 400), (FORWARDED, 403)], ids=["as is", "without"]
+)
+async def test_who_we_are_is_said_by_the_proxy_and_not_by_a_stranger(
+    left_out: list[str], status: int
+) -> None:
+    text = NGINX
+    for line in left_out:
+        text = text.replace(line, "")
+    assert len(FORWARDED) == 6
+    settings = settings_of(public_url=None, security=Security(trusted_proxies=["127.0.0.1"]))
+    url, form = "https://localhost/twilio/voice", {"From": "nobody"}
+    headers = signature_header(TOKEN, url, form.items()) | {
+        "X-Forwarded-Host": "evil.example.com",
+        "X-Forwarded-Proto": "http",
+    }
+    async with (
+        running_bridge(load_switchboard(settings)) as bridge,
+        nginx(text.replace(HERE, bridge.url.removeprefix("http://")), served("localhost")) as proxy,
+        aiohttp.ClientSession() as http,
+        http.post(f"https://localhost:{proxy.port}/twilio/voice", data=form, headers=headers,
+                  ssl=trust()) as reply,
+    ):  # fmt: skip
+        # A request without a call is a bad one; one that is not signed for our name is refused.
+        assert reply.status == status
 
 
 def test_the_page_names_every_address_of_the_front_door_and_no_other() -> None:

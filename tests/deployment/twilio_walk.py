@@ -23,8 +23,11 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"# (config/[\w./-]+\.yaml)\n")
 
 SITE = """\
-import json, os, socket, sys
-sys.modules["uvloop"] = None  # it would look names up by itself
+import json, os, socket, sys, types
+# The faster loop looks names up by itself.
+sys.modules["uvloop"] = types.SimpleNamespace(
+    new_event_loop=lambda: __import__("asyncio").new_event_loop()
+)
 _looked_up, _places = socket.getaddrinfo, json.loads(os.environ["STAND_INS"])
 def _look_up(host, port, *more, **options):
     if host in _places:

@@ -89,6 +89,7 @@ class FakeTwilio:
     fail_times: int | None = None
     retry_after: str | None = None
     padding: int = 0
+    token: str = TOKEN
     url: str = ""
     _over: asyncio.Event = field(default_factory=asyncio.Event)
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
@@ -218,7 +219,7 @@ class FakeTwilio:
         return web.json_response(told | {"padding": "x" * self.padding}, status=status)
 
     async def _fault(self, request: web.Request) -> web.StreamResponse | None:
-        wanted = "Basic " + base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+        wanted = "Basic " + base64.b64encode(f"{ACCOUNT}:{self.token}".encode()).decode()
         if request.headers.get("Authorization") != wanted:
             return _error(401, 20003)
         if self.fail_times is not None:

@@ -13,8 +13,8 @@ from voicebridge.realtime import (
     Conn,
     ConnClosed,
     ConnOptions,
-    InputAudioBufferClearEvent,
     InputAudioBufferClearedEvent,
+    InputAudioBufferClearEvent,
     MemoryTransport,
     MessageType,
     RealtimeProtocolError,
@@ -37,7 +37,7 @@ class PushTransport(MemoryTransport):
 
     def __init__(self) -> None:
         super().__init__()
-        self.room = True
+        self.room, self.held = True, False
         self.sent: list[bytes] = []
         self.batches: list[list[Message]] = []
 
@@ -45,6 +45,9 @@ class PushTransport(MemoryTransport):
         for batch in self.batches:
             take(batch)
         raise ConnClosed(1000, "done")
+
+    def hold(self, held: bool) -> None:
+        self.held = held
 
     def post(self, text: bytes) -> bool:
         if self.room:
@@ -151,3 +154,42 @@ async def test_a_transport_that_cannot_push_posts_nothing() -> None:
     conn = Conn(ours)
     assert not conn.post(InputAudioBufferClearEvent())
     assert not conn.post_audio("AAAA")
+
+
+async def test_a_connection_on_hold_leaves_what_comes_with_the_server_and_loses_nothing() -> None:
+    ours, theirs = MemoryTransport.pair()
+    conn, taken, came = Conn(ours), list[Taken](), asyncio.Event()
+
+    def take(events: Taken) -> None:
+        taken.append(events)
+        came.set()
+
+    async def say(number: int) -> None:
+        came.clear()
+        await theirs.write_message(MessageType.TEXT, cleared(number))
+
+    listening = asyncio.create_task(conn.listen(take))
+    async with asyncio.timeout(DEADLINE_S):
+        await say(1)
+        await came.wait()
+        conn.hold(True)
+        await say(2)  # the read that was under way already
+        await came.wait()
+        await say(3)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert [ids(events) for events in taken] == [["event_1"], ["event_2"]]
+        conn.hold(False)
+        await came.wait()
+    assert ids(taken[-1]) == ["event_3"]
+    listening.cancel()
+    await asyncio.wait({listening})
+
+
+def test_a_hold_is_passed_on_to_a_transport_that_pushes() -> None:
+    transport = PushTransport()
+    conn = Conn(transport)
+    conn.hold(True)
+    assert transport.held
+    conn.hold(False)
+    assert not transport.held

@@ -45,6 +45,12 @@ class ServeProcess:
                 if found := re.search(r"listens on (http://\S+)", line):
                     self.url = found[1]
 
+    async def next_line(self) -> str:
+        """Read the next line that it prints."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(START_WITHIN_S):
+            return (await self._process.stdout.readline()).decode()
+
     def terminate(self) -> None:
         """Ask it to stop, as a supervisor does."""
         self._process.send_signal(signal.SIGTERM)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from front_calls import (
     LISTENS,
     WITHIN_S,
@@ -23,7 +25,9 @@ from server_office import Office
 
 from voicebridge.call import events as ev
 from voicebridge.call.reasons import EndReason
+from voicebridge.cli.main import main
 from voicebridge.personas.persona import Persona
+from voicebridge.rehearsal.carrier import SimulatedCarrier
 from voicebridge.rehearsal.faults import Faults
 from voicebridge.rehearsal.phone_log import PhoneLog
 from voicebridge.rehearsal.script import Script
@@ -158,3 +162,29 @@ async def test_a_caller_who_has_hung_up_is_asked_nothing(open_office: OpenOffice
     log = await carrier_of(office).place_call(hangs_up(), deadline_s=WITHIN_S)
     assert (log.verbs_after_stream, log.ended_by) == ([], "caller")
     assert (await office.shelf.record_of(log.call_sid))["ended"] == "caller_hung_up"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], [f"Say {APOLOGY}", "Hangup"]),
+        (["--say", "We are away.", "--dial", COLLEAGUE], ["Say We are away.", f"Dial {COLLEAGUE}"]),
+    ],
+    ids=["apology", "person"],
+)
+async def test_what_the_carrier_keeps_for_a_bridge_that_is_down_is_followed_like_ours(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], expected: list[str]
+) -> None:
+    assert main(["twiml", "fallback", *arguments]) == 0
+    document = capsys.readouterr().out
+
+    async def bin_(_request: web.Request) -> web.Response:
+        return web.Response(text=document, content_type="text/xml")
+
+    app = web.Application()
+    app.router.add_post("/twiml/EH1", bin_)
+    async with TestServer(app) as server:
+        carrier = SimulatedCarrier(str(server.make_url("/twiml/EH1")))
+        log = await carrier.place_call(LISTENS, deadline_s=WITHIN_S)
+    assert log.verbs_after_stream == expected
+    assert (is_clean(log), log.streams) == (True, [])

@@ -13,12 +13,14 @@ from front_calls import (
     carrier_of,
     hangs_up,
     is_clean,
+    verbs,
     watch,
 )
 from server_office import Office
 
 from voicebridge.call import events as ev
 from voicebridge.call.reasons import EndReason
+from voicebridge.personas.persona import Persona
 from voicebridge.rehearsal.behaviour import ScriptedCaller
 from voicebridge.rehearsal.faults import Faults
 from voicebridge.rehearsal.scenario import CallerStep
@@ -77,3 +79,31 @@ async def test_at_four_fifths_of_its_cap_the_agent_is_told_and_the_call_goes_on(
     assert (record["ended"], is_clean(log)) == ("caller_hung_up", True)
     assert WRAP_UP in office.model.served[-1].told
     assert len(office.model.served[-1].responses) == 1  # and no goodbye is asked for
+
+
+async def test_a_call_that_lasts_too_long_is_said_goodbye_to_and_ended(
+    open_office: OpenOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = await open_office("Hello there.", "Goodbye to you.")
+    told = {"name": "Desk", "instructions": "Help.", "greeting": "Greet.",
+            "limits": {"max_duration_s": 1}}  # fmt: skip
+    book = office.bridge.switchboard.personas
+    monkeypatch.setitem(book._personas, "front-desk", Persona.model_validate(told))
+    log = await carrier_of(office).place_call(LISTENS, deadline_s=WITHIN_S)
+    record = await office.shelf.record_of(log.call_sid)
+    assert (record["ended"], log.ended_by, is_clean(log)) == ("max_duration", "bridge", True)
+    assert verbs(log) == ["Redirect", "Hangup"]
+    goodbye = record["spoken"][-1]
+    assert (goodbye["text"], goodbye["heard_ms"]) == ("Goodbye to you.", 600)
+
+
+async def test_when_the_hour_is_spent_the_calls_that_go_on_come_to_their_end(
+    open_office: OpenOffice,
+) -> None:
+    office = await open_office("Hello there.", "Goodbye.", limits=Limits(spend_per_hour_usd=1e-9))
+    log = await carrier_of(office).place_call(LISTENS, deadline_s=WITHIN_S)
+    record = await office.shelf.record_of(log.call_sid)
+    assert (record["ended"], verbs(log)) == ("spend_limit", ["Redirect", "Hangup"])
+    late = await carrier_of(office).place_call(LISTENS, deadline_s=WITHIN_S)
+    assert [document.verbs for document in late.documents] == [("Hangup busy",)]
+    assert len(office.model.sessions) == 1

@@ -314,3 +314,36 @@ async def test_what_strangers_try_adds_up(open_crew: OpenCrew) -> None:
         assert (await post(office.bridge.url + "/twilio/voice", [], {}))[0] == 403
     for office in offices:
         assert (await get(office.bridge.url + "/healthz"))[1]["refused"] == 2
+
+
+async def test_a_worker_that_leaves_keeps_its_calls_and_passes_others_on(
+    open_crew: OpenCrew,
+) -> None:
+    leaving, other = await open_crew()
+    async with call(other, call_of(0)) as line:
+        leaving.bridge.switchboard.slot.state = State.LEAVING
+        leaving.bridge.switchboard._draining = True
+        assert "/twilio/media/1" in await ring(leaving, call_of(0, 1))
+        assert (await get(leaving.bridge.url + "/readyz"))[0] == 200
+        _, health = await get(leaving.bridge.url + "/healthz")
+        assert [worker["state"] for worker in health["workers"]] == ["leaving", "up"]
+        await leaving.ends_well(line)
+        assert "<Hangup" in await other.after_stream(line)
+    other.bridge.switchboard.slot.state = State.DOWN
+    assert (await get(leaving.bridge.url + "/readyz"))[0] == 503
+    assert "<Reject" in await ring(leaving, call_of(0, 2))
+
+
+@pytest.mark.parametrize("named", ["", "9", "-1", "1x", "00", "½", "1" * 5000, " 1"])
+def test_a_name_that_is_no_workers_leaves_it_to_the_id(named: str) -> None:
+    crew = make_crew((), 3)
+    for slot in crew.board.slots:
+        slot.state = State.UP
+    asked = [Worker(crew, index) for index in range(3)]
+    assert {worker.owner_of(call_of(2, workers=3), named) for worker in asked} == {2}
+    assert [worker.owner_of("", named) for worker in asked] == [0, 1, 2]
+    crew.board.slots[2].clear()
+    assert {worker.owner_of(call_of(2, workers=3), named) for worker in asked} == {0}
+    assert [worker.owner_of("", named) for worker in asked] == [0, 1, 0]
+    for end in (*crew.reports, *crew.lifeline, *sum(crew.inboxes, ())):
+        end.close()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
 from voicebridge.call.deadlines import soonest
-from voicebridge.call.desk import Desk
+from voicebridge.call.desk import GOODBYE, Desk
 from voicebridge.call.ending import Ending
 from voicebridge.call.floor import Floor
 from voicebridge.call.greeting import Greeting, SpokenGreeting
@@ -109,13 +109,18 @@ class Call:
         if desk.busy:
             out += desk.pump(now, at_ms)
         out += floor.pump(now, at_ms)
+        if ending.taken_back is not None and _was_no_speech(floor.turn.item_id, out):
+            out += self._say_goodbye_after_all(ending.taken_back, now, at_ms)
         drained, busy = floor.playout.drained(at_ms), desk.busy
         if busy or not drained or floor.turn.caller_speaking:
             ending.activity(now)
         if ending.leaving is None:
             return out
         all_heard = drained and floor.responses.quiet and not busy
-        hang_up = ending.check(all_heard=all_heard, now=now)
+        unheard_s = floor.playout.hearing(at_ms).unheard_ms / 1000
+        if busy:
+            ending.wait(now, unheard_s)
+        hang_up = ending.check(all_heard=all_heard, now=now, unheard_s=unheard_s)
         return [*out, *self._close(at_ms), *hang_up] if hang_up else out
 
     # --- one event ----------------------------------------------------------------------------
@@ -192,8 +197,11 @@ class Call:
     def _response_done(self, event: ev.ResponseDone, now: float, at_ms: int) -> list[do.Command]:
         out = self.floor.response_done(event.response_id, now)
         self._desk.response_done(event.response_id)
-        unheard_ms = self.floor.playout.hearing(at_ms).unheard_ms
-        self._ending.last_words(now, unheard_ms / 1000)
+        unheard_s = self.floor.playout.hearing(at_ms).unheard_ms / 1000
+        if self.floor.responses.quiet:
+            self._ending.last_words(now, unheard_s)
+        else:
+            self._ending.wait(now, unheard_s)
         if event.status != "failed":
             self._failures = 0 if event.status == "completed" else self._failures
             return out
@@ -245,6 +253,13 @@ class Call:
         self._leave(reason, now, at_ms)
         return self.floor.responses.request(now, words) if self._model_usable else []
 
+    def _say_goodbye_after_all(self, reason: EndReason, now: float, at_ms: int) -> list[do.Command]:
+        """End the call as it was about to: only a noise came between, which may have cut it."""
+        self._leave(reason, now, at_ms)
+        floor = self.floor
+        cut = floor.playout.drained(at_ms) and floor.responses.quiet
+        return floor.responses.request(now, GOODBYE, tools=False) if cut else []
+
     def _stop_agent(self, at_ms: int) -> list[do.Command]:
         """Stop what the agent says, and listen to nobody any more."""
         active = self.floor.responses.active
@@ -263,3 +278,8 @@ class Call:
 
     def _close(self, at_ms: int) -> list[do.Command]:
         return [*self.floor.close(at_ms), *self._desk.close(at_ms)]
+
+
+def _was_no_speech(item_id: str, out: list[do.Command]) -> bool:
+    """Tell whether what the caller said last is taken out of the conversation again."""
+    return any(isinstance(command, do.DeleteItem) and command.item_id == item_id for command in out)

@@ -62,6 +62,10 @@ class Desk:
                 return [*self._actions.forget(call_id, now), *done]
             case ev.DigitPressed(digit):
                 return self._pressed(digit, now, at_ms)
+            case ev.HangUpRequested(call_id) | ev.TransferRequested(call_id) if (
+                self._tools.overruled(call_id, caller_speaking=self._floor.turn.caller_speaking)
+            ):
+                return []
             case ev.HangUpRequested():
                 self._leave(EndReason.AGENT_HUNG_UP, now, at_ms)
             case ev.TransferRequested(_, number):
@@ -94,7 +98,7 @@ class Desk:
         """Have outputs answered, and keep the tone up for a caller on hold."""
         out: list[do.Command] = []
         for response_id in self._tools.rounds.take_complete():
-            out += self._answer_outputs(response_id, now)
+            out += self._answer_outputs(response_id, now, at_ms)
         playout = self._floor.playout
         if self._actions.holding and playout.hearing(at_ms).unheard_ms < _HOLD_TONE_AHEAD_MS:
             playout.say(hold_tone())
@@ -157,7 +161,7 @@ class Desk:
         asked = do.SendToolCall(run.call_id, run.name, run.arguments)
         return [note, asked, *(run if isinstance(c, do.RunTool) else c for c in started)]
 
-    def _answer_outputs(self, response_id: str, now: float) -> list[do.Command]:
+    def _answer_outputs(self, response_id: str, now: float, at_ms: int) -> list[do.Command]:
         """Let the model speak to the outputs, unless it has said goodbye with that response."""
         if self._ending.leaving is None:
             return self._floor.responses.request(now, tools=not self._tools.rounds.exhausted)
@@ -166,6 +170,7 @@ class Desk:
             return self._floor.responses.request(now, CONNECTING)
         if self._floor.spoken_by == response_id:
             return []
+        self._ending.wait(now, self._floor.playout.hearing(at_ms).unheard_ms / 1000)
         return self._floor.responses.request(now, GOODBYE)
 
     def _idle(self, at_ms: int) -> bool:

@@ -46,6 +46,8 @@ class _Caller:
 
     started_ms: int = 0
     over_agent: bool = False
+    cut_short: bool = False
+    """Whether a reply was stopped for it, which nobody will finish if it was no speech."""
 
 
 class Floor:
@@ -208,6 +210,8 @@ class Floor:
                     out.append(self._correction.delete(self.turn.item_id))
                 case Step.ANSWER:
                     out += self.responses.answer(now)
+                case Step.RELEASE if self._caller.cut_short and self._manners.ours:
+                    out += self.responses.answer(now)
                 case Step.RELEASE:
                     out += self.responses.release(now, server_answers=server_answers)
         return out
@@ -219,6 +223,7 @@ class Floor:
             if not scene.audible or scene.protected:
                 return []
         active = self.responses.active
+        self._caller.cut_short = active is not None or self._caller.over_agent
         out = self.playout.cut(at_ms, active)
         self._clocks.settle = now + ECHO_WAIT_S
         if active and (by_key or self._manners.ours):

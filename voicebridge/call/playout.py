@@ -146,6 +146,11 @@ class Playout:
         """Whether audio waits here for room at the carrier."""
         return self._stops.pause is None and self._line.end > self._playhead.sent
 
+    @property
+    def unsent_bytes(self) -> int:
+        """How much audio waits here for room at the carrier, or for the end of a pause."""
+        return self._line.end - self._playhead.sent
+
     def played(self, size_bytes: int, at_ms: int) -> bytes:
         """Return the last ``size_bytes`` that were heard, as far as they were kept."""
         heard = self._heard(at_ms)

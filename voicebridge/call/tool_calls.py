@@ -67,6 +67,7 @@ TIMED_OUT = "The tool took too long and was stopped. Tell the caller, or try aga
 CANCELLED = "The caller spoke, so the tool was stopped before it was done."
 TOO_MANY = "No more tools can be used now. Answer the caller with what you know."
 NOT_APPROVED = "This tool may not be used. Tell the caller, and do without it."
+OVERRULED = "Not done: the caller spoke, so the call goes on. Answer the caller first."
 CUT_OFF = "The call ended before the tool was done; nobody knows whether it had its effect."
 
 
@@ -76,6 +77,8 @@ class _Open:
     response_id: str
     deadline: float
     filler_at: float | None
+    spoken_over: bool = False
+    overruled: bool = False
 
 
 class ToolCalls:
@@ -101,6 +104,8 @@ class ToolCalls:
     def caller_spoke(self) -> None:
         """Take note of a new turn of the caller's: rounds start anew, consent may have come."""
         self.rounds.caller_spoke()
+        for call in self._open.values():
+            call.spoken_over = True
         self._consent.caller_spoke()
 
     def called(self, response_id: str, run: do.RunTool, now: float, at_ms: int) -> list[do.Command]:
@@ -154,7 +159,20 @@ class ToolCalls:
         if call is None:
             return []
         self.rounds.closed(call.response_id)
+        if call.overruled:
+            output, ok = _error(OVERRULED), False
         return self._answer(call.run, output, ok, at_ms)
+
+    def overruled(self, call_id: str, *, caller_speaking: bool) -> bool:
+        """Tell whether a caller who spoke since the tool was called keeps it from ending the call.
+
+        Then that is what its output will say.
+        """
+        call = self._open.get(call_id)
+        if call is None or not (call.spoken_over or caller_speaking):
+            return False
+        call.overruled = True
+        return True
 
     def interrupted(self, at_ms: int) -> list[do.Command]:
         """Stop the tools that a barge-in may stop."""

@@ -97,7 +97,7 @@ def _check_settings(
         report.wrong(file if error.file else ENVIRONMENT, error)
         return None
     realtime, server = settings.realtime, settings.server
-    report.well(file, f"{server.host}:{server.port}, {realtime.url} ({realtime.dialect})")
+    report.well(file, f"{server.host}:{server.port}, {realtime.shown_url} ({realtime.dialect})")
     return settings
 
 

@@ -37,6 +37,7 @@ def run_serve(
     settings = _overlaid(load_settings(config_dir), host, port, workers)
     check_security(settings, insecure=insecure)
     log.configure(settings.log.level, settings.log.format, settings.secret_values())
+    log.catch_uncaught()
     worker = _one_of_many(settings) if settings.server.workers > 1 else None
     if isinstance(worker, int):
         return worker
@@ -157,7 +158,7 @@ def _greeting(settings: Settings, bridge: RunningBridge) -> str:
     if _is_embedded(settings):
         model = "embedded, with a local voice: OPENAI_API_KEY is not set"
     else:
-        model = f"{settings.realtime.url} ({settings.realtime.dialect})"
+        model = f"{settings.realtime.shown_url} ({settings.realtime.dialect})"
     checked = settings.twilio_auth_token is not None
     public = settings.public_url or bridge.url
     if checked and settings.public_url:

@@ -54,8 +54,10 @@ class Conn:
     __slots__ = (
         "_already_read",
         "_closing",
+        "_hold",
         "_listen",
         "_logger",
+        "_may_read",
         "_options",
         "_post",
         "_transport",
@@ -74,6 +76,9 @@ class Conn:
         quick = transport if isinstance(transport, QuickConn) else None
         self._post = quick.post if quick else None
         self._listen = quick.listen if quick else None
+        self._hold = quick.hold if quick else None
+        self._may_read = asyncio.Event()
+        self._may_read.set()
         self._options = options or ConnOptions()
         self._logger = logger or NopLogger()
         self._already_read = deque(already_read)
@@ -124,7 +129,20 @@ class Conn:
         if self._listen is not None:
             return await self._until(self._listen(read), "a read", None)
         while True:
+            await self._may_read.wait()
             read([await self._until(self._transport.read_message(), "a read", None)])
+
+    def hold(self, held: bool) -> None:
+        """Let ``listen`` leave what comes with the server, until told otherwise.
+
+        For whoever cannot take so much at once. What has been read is still handed over.
+        """
+        if self._hold is not None:
+            self._hold(held)
+        elif held:
+            self._may_read.clear()
+        else:
+            self._may_read.set()
 
     def _read_or_error(
         self, data: str | bytes, only: Collection[str] | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from voicebridge.records.record import CallRecord
@@ -26,6 +27,8 @@ class RecordStore:
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
+        self.clean: Callable[[str], str] = str
+        """Leaves secrets out of what is written; what was said may repeat one."""
 
     def save(self, record: CallRecord) -> Path | None:
         """Write a record and return its folder, or None if records are kept nowhere.
@@ -37,8 +40,10 @@ class RecordStore:
         folder = call_folder(self._directory, record.call_id)
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(record.to_dict(), ensure_ascii=False, indent=2)
-        suffix = self._write_new(folder, text + "\n")
-        (folder / f"transcript{suffix}.md").write_text(transcript(record), encoding="utf-8")
+        suffix = self._write_new(folder, self.clean(text) + "\n")
+        (folder / f"transcript{suffix}.md").write_text(
+            self.clean(transcript(record)), encoding="utf-8"
+        )
         return folder
 
     def _write_new(self, folder: Path, text: str) -> str:

@@ -65,7 +65,7 @@ def create_app(switchboard: Switchboard, worker: Worker | None = None) -> web.Ap
         [account_id, *settings.security.accounts] if account_id else [],
     )
     app[REFUSALS] = refusals = Refusals()
-    refusals.on_change = switchboard.slot.tell_refused
+    refusals.on_note = switchboard.slot.count_refused
     app[PENDING] = pending_streams(settings, refusals)
     app.on_response_prepare.append(show_out)
     app[STATUSES] = StatusBook(settings.records.directory)

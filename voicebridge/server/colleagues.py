@@ -218,12 +218,12 @@ class Colleagues:
         return room_of(call_id)
 
     def has_missed(self, call_id: str) -> bool:
-        """Tell, once, whether a caller who was sent to a colleague has met nobody there."""
+        """Take note that a caller has left the room; tells whether nobody was there."""
         asked = self._asked.get(call_id)
-        if asked is None or not asked.gone:
+        if asked is None or asked.sent_at is None:
             return False
         self._forget(asked)
-        return True
+        return asked.gone
 
     async def close(self) -> None:
         """Send everybody home who still waits, and let what was asked of the carrier end."""

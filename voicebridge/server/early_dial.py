@@ -16,10 +16,6 @@ log = structlog.get_logger(__name__)
 UNUSED_S = 10.0
 """How long a model that was dialled early waits for its call's stream."""
 
-DROP_WITHIN_S = 0.5
-"""How long dialling may go on when nobody wants the model: a handshake that ends well is closed in
-good manners, one that is broken off is not."""
-
 Dial = Callable[[], Coroutine[Any, Any, ModelLeg]]
 
 
@@ -38,11 +34,9 @@ class EarlyDial:
             raise
 
     async def drop(self) -> None:
-        """Close the model as soon as it is there; stop dialling if that takes long."""
-        done, _ = await asyncio.wait({self._dialling}, timeout=DROP_WITHIN_S)
-        if not done:
-            self._dialling.cancel()
-            await asyncio.wait({self._dialling})
+        """Stop dialling, or close the model if it is there already."""
+        self._dialling.cancel()
+        await asyncio.wait({self._dialling})
         if self._dialling.cancelled():
             return
         error = self._dialling.exception()

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from voicebridge import __version__
 from voicebridge.server.crew.board import Slot, State
+from voicebridge.server.crew.owner import keep_or_pass_on
 from voicebridge.server.keys import SWITCHBOARD, WORKER
 
 
@@ -32,6 +33,7 @@ async def healthz(request: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """Answer whether a further call would be taken: 200, or 503."""
+    keep_or_pass_on(request)
     switchboard = request.app[SWITCHBOARD]
     ready = switchboard.has_line_for()
     body = {

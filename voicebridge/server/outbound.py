@@ -22,6 +22,7 @@ from voicebridge.outbound.rules import CallRefused
 from voicebridge.records.status import Status
 from voicebridge.server.callers import Rate
 from voicebridge.server.crew.board import Board
+from voicebridge.server.crew.owner import keep_or_pass_on
 from voicebridge.server.forms import FORM_WITHIN_S, signed_form
 from voicebridge.server.keys import DIALLER, GUARD, REFUSALS, SWITCHBOARD
 from voicebridge.server.paths import AMD_PATH, STATUS_PATH, VOICE_PATH
@@ -82,6 +83,7 @@ async def place_call(request: web.Request) -> web.Response:
     if dialler is None:
         return _refused(404, "off", "outbound calls are not enabled")
     asked = await _read(request)
+    keep_or_pass_on(request)
     if asked.persona not in await switchboard.take_up_personas():
         return _refused(422, "persona", f"there is no persona {asked.persona!r}")
     if not switchboard.has_line_for():

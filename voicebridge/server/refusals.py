@@ -15,12 +15,12 @@ EVERY_S = 10.0
 
 
 class Refusals:
-    """Counts refusals by their kind; ``on_change`` hears how many there were of all kinds."""
+    """Counts refusals by their kind; ``on_note`` hears of each."""
 
     def __init__(self) -> None:
         self._counted: Counter[str] = Counter()
         self._told: dict[str, tuple[float, int]] = {}
-        self.on_change: Callable[[int], None] = _nothing
+        self.on_note: Callable[[], None] = _nothing
 
     @property
     def counted(self) -> Counter[str]:
@@ -30,7 +30,7 @@ class Refusals:
     def note(self, kind: str, **details: object) -> None:
         """Count one; the line that tells of it says how many there were since the last line."""
         self._counted[kind] += 1
-        self.on_change(self._counted.total())
+        self.on_note()
         at, told = self._told.get(kind, (-EVERY_S, 0))
         now = time.monotonic()
         if now - at >= EVERY_S:
@@ -39,5 +39,5 @@ class Refusals:
             log.warning(kind, **details, count=count - told)
 
 
-def _nothing(_: int) -> None:
+def _nothing() -> None:
     return None

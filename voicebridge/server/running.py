@@ -157,6 +157,8 @@ async def running_bridge(
             await stack.enter_async_context(switchboard.tools.running())
             await stack.enter_async_context(switchboard.recordings.sweeping())
             yield RunningBridge(f"http://{wanted.host}:{port}", switchboard)
+            if worker is not None:
+                worker.leave()
             await switchboard.drain()
     finally:
         await switchboard.early.close()

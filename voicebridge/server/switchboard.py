@@ -33,6 +33,7 @@ from voicebridge.realtime import Client
 from voicebridge.records.record import CallRecord
 from voicebridge.records.recording import Recording, Recordings
 from voicebridge.records.store import RecordStore
+from voicebridge.redaction import Redaction
 from voicebridge.server.call_config import call_config
 from voicebridge.server.callers import Callers
 from voicebridge.server.colleagues import Colleagues, ForCall
@@ -79,6 +80,7 @@ class Switchboard:
         self.tokens = StreamTokens()
         self.tools, self._client = tools, client
         self._store = RecordStore(settings.records.directory)
+        self._store.clean = Redaction(settings.secret_values()).without_secrets
         self.recordings = Recordings(settings.records.directory, settings.records.recording_days)
         self.early = EarlyDials()
         self.greetings = GreetingCache(settings.greetings.directory)

@@ -12,6 +12,7 @@ from voicebridge.cli.doctor.finding import Finding, doubtful, skipped, well, wro
 from voicebridge.cli.doctor.site import Site, Unreached, Web
 
 MOST_LISTED = 1000
+MOST_SHOWN = 8
 _OUTGOING = "let this machine reach the carrier: check its DNS and its outgoing connections"
 
 Listed = Sequence[Mapping[str, Any]]
@@ -151,10 +152,12 @@ async def destinations(api: _Api) -> list[Finding]:
         allowed = await api.countries()
     except (Refused, Unreached) as error:
         return [skipped(what, str(error))]
-    codes = {f"+{str(code).lstrip('+')}" for each in allowed for code in each["country_codes"]}
-    shut = {each: where for each, where in wanted.items() if not each.startswith(tuple(codes))}
+    codes = {
+        f"+{str(code).lstrip('+')}" for each in allowed for code in each.get("country_codes", ())
+    }
+    shut = {each: file for each, file in wanted.items() if not each.startswith(tuple(codes))}
     if shut:
-        told = ", ".join(f"{each} of {where}" for each, where in sorted(shut.items()))
+        told = ", ".join(f"{each} of {file}" for each, file in sorted(shut.items()))
         return [
             wrong(
                 what,
@@ -162,4 +165,11 @@ async def destinations(api: _Api) -> list[Finding]:
                 "allow the country in Twilio's console: Voice, Settings, Geo permissions",
             )
         ]
-    return [well(what, f"calls may go to {', '.join(sorted(codes)) or 'nowhere'}")]
+    return [well(what, f"calls may go to {_some(sorted(codes))}")]
+
+
+def _some(codes: Sequence[str]) -> str:
+    """List a few, and count the others."""
+    more = len(codes) - MOST_SHOWN
+    shown = ", ".join(codes[:MOST_SHOWN]) or "nowhere"
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -89,5 +89,5 @@ def told(findings: Iterable[Finding], out: TextIO) -> list[str]:
         if finding.remedy:
             lines.append(f"   {arrow} {finding.remedy}")
     wrongs = sum(finding.mark == "wrong" for finding in findings)
-    verdict = f"{wrongs} to put right." if wrongs else "Nothing keeps calls from coming in."
+    verdict = f"{wrongs} to put right." if wrongs else "Nothing of this keeps calls from coming in."
     return [*lines, "", verdict]

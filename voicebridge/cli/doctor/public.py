@@ -38,12 +38,17 @@ async def examined(site: Site, web: Web) -> list[Finding]:
 
 
 async def reachable(site: Site, web: Web, public: str) -> Finding:
-    """Ask for our health through the public address; a proxy may well keep that to itself."""
+    """Ask for our health through the public address; a proxy may well keep that to itself.
+
+    Raises ``Unreached``, also where a proxy says that it reaches nobody.
+    """
     what = "public URL"
     health = await web.ask("GET", f"{public}/healthz")
     if health.status == 200 and _status_of(health) == "ok":
         return well(what, f"{public} leads to the bridge")
     reply = await web.ask("POST", public + VOICE_PATH)
+    if reply.status in _PROXY:
+        raise Unreached(*_astray(reply, VOICE_PATH, site))
     if _is_ours(reply):
         return well(what, f"{public} leads to the bridge; /healthz is kept inside, as it should be")
     return wrong(what, *_astray(reply, VOICE_PATH, site))

@@ -56,6 +56,9 @@ class QuickConn(Protocol):
         ``take`` must not raise. Raises ``ConnClosed`` when there will be no more.
         """
 
+    def hold(self, held: bool) -> None:
+        """Leave what comes in the socket until told otherwise; what was read is still handed on."""
+
     def post(self, text: bytes) -> bool:
         """Send a text message at once; False, and nothing sent, if there is no room or no end."""
 

@@ -214,6 +214,14 @@ class PicowsConn(FrameListener):
         self._room.set()
         self._pongs.end(self._ended)
 
+    def send_user_specific_ping(self, transport: WSTransport) -> None:
+        """Ask whether the server is still there, unless we could not hear its answer."""
+        if self._paused:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(transport.notify_user_specific_pong_received)
+        else:
+            transport.send_ping()
+
     def arrived(self, kind: MessageType, data: str | bytes) -> None:
         """Put a message in line."""
         if self.deaf:

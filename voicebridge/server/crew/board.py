@@ -9,7 +9,9 @@ it is held for microseconds, by whoever decides by the board and then writes on 
 from __future__ import annotations
 
 import mmap
+import os
 import tempfile
+import weakref
 from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
 from types import TracebackType
@@ -21,11 +23,12 @@ _SLOT_BYTES = _CELLS * 8
 
 
 class State(IntEnum):
-    """How a worker is."""
+    """How a worker is; one that is leaving goes on with its own calls and takes no others."""
 
     DOWN = 0
     STARTING = 1
     UP = 2
+    LEAVING = 3
 
 
 class _Cell:
@@ -60,9 +63,9 @@ class Slot:
         """Whether this is the worker that does what a node has to do once, not once a worker."""
         return self.index == 0
 
-    def tell_refused(self, count: int) -> None:
-        """Take note of how many requests this worker has refused."""
-        self.refused = count
+    def count_refused(self) -> None:
+        """Take note of a request that this worker has refused."""
+        self.refused += 1
 
     def clear(self) -> None:
         """Take note that the worker is down and holds no line any more."""
@@ -102,7 +105,9 @@ class _KernelLock:
     def __init__(self) -> None:
         import fcntl  # not on Windows, where there are no workers either
 
-        self._fcntl, self._file = fcntl, tempfile.TemporaryFile()  # noqa: SIM115 - lives with the lock
+        with tempfile.TemporaryFile() as file:
+            self._fcntl, self._file = fcntl, os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._file)
 
     def __enter__(self) -> None:
         self._fcntl.lockf(self._file, self._fcntl.LOCK_EX)

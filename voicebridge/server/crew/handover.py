@@ -21,7 +21,7 @@ from aiohttp.abc import AbstractStreamWriter
 log = structlog.get_logger(__name__)
 
 MOST_BYTES = 128 * 1024
-"""The longest request that is passed on; more than a head and a form may be long."""
+"""The longest request that is passed on: more than a head and a form may be long."""
 
 TAKEN_WITHIN_S = 1.0
 TRY_AGAIN_S = 0.005
@@ -34,6 +34,9 @@ _NOT_ANY_MORE = {
     hdrs.EXPECT.lower().encode(),
 }
 """Headers of how a body was sent, which is read whole by now."""
+
+_FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+"""The programs that a tool starts get none of our connections."""
 
 Inbox = tuple[socket.socket, socket.socket]
 """Where a worker reads, and where all others write: in both whole messages."""
@@ -69,21 +72,27 @@ async def pass_on(request: web.Request, inbox: Inbox) -> bool:
     Closing the connection here afterwards does not end it, since the other has it open.
     """
     said, transport = await _as_said(request), request.transport
-    if transport is None or len(said) > MOST_BYTES:
-        return False
+    if transport is None or transport.is_closing():
+        return True  # nobody waits for an answer any more
     transport.pause_reading()
-    descriptor = os.dup(transport.get_extra_info("socket").fileno())
+    try:
+        await _send(inbox, said, transport.get_extra_info("socket").fileno())
+    except OSError as error:  # which a timeout is as well
+        log.warning("connection_not_handed_over", error=str(error) or "the inbox is full")
+        transport.resume_reading()
+        return False
+    return True
+
+
+async def _send(inbox: Inbox, said: bytes, connection: int) -> None:
+    """Send to an inbox as soon as there is room in it; raises OSError."""
+    descriptor = os.dup(connection)  # what is closed meanwhile is another's number soon
     try:
         async with asyncio.timeout(TAKEN_WITHIN_S):
             while not _sent(inbox, said, descriptor):  # noqa: ASYNC110 - nobody would set it
                 await asyncio.sleep(TRY_AGAIN_S)
-    except (TimeoutError, OSError) as error:
-        log.warning("connection_not_handed_over", error=str(error) or "the inbox is full")
-        transport.resume_reading()
-        return False
     finally:
         os.close(descriptor)
-    return True
 
 
 async def _as_said(request: web.Request) -> bytes:
@@ -103,6 +112,8 @@ async def _as_said(request: web.Request) -> bytes:
 
 
 def _sent(inbox: Inbox, said: bytes, descriptor: int) -> bool:
+    if len(said) > MOST_BYTES:
+        raise OSError("too long a request")
     try:
         socket.send_fds(inbox[1], [said], [descriptor])
     except BlockingIOError:
@@ -131,7 +142,7 @@ async def take_in(inbox: Inbox, make_handler: Callable[[], asyncio.Protocol]) ->
     try:
         while True:
             try:
-                said, descriptors, _, _ = socket.recv_fds(inbox[0], MOST_BYTES, 1)
+                said, descriptors, _, _ = socket.recv_fds(inbox[0], MOST_BYTES, 1, _FLAGS)
             except BlockingIOError:
                 something.clear()
                 await something.wait()

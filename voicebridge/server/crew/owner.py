@@ -24,7 +24,7 @@ _REFUSED = web.RequestKey("refused", bool)
 
 
 def keep_or_pass_on(request: web.Request, call_id: str = "") -> None:
-    """Go on if a request that the carrier has signed belongs here; else raise ``Elsewhere``.
+    """Go on if a request of somebody who is known belongs here; else raise ``Elsewhere``.
 
     To be called before anything is done or answered.
     """

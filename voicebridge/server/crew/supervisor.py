@@ -31,7 +31,7 @@ STEADY_S = 10.0
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 MOST_FAILED_STARTS = 5
-STOPPED_WITHIN_S = 60.0
+STOPPED_WITHIN_S = 25.0
 """How long workers may take to end, besides the grace of their calls."""
 
 EXIT_CONFIG = 2
@@ -54,11 +54,13 @@ def make_crew(listeners: tuple[socket.socket, ...], workers: int) -> Crew:
 class Post:
     """A worker as its supervisor sees it; ``failures`` counts starts in a row that came to nothing.
 
-    ``due`` is when it is to be started: only looked at while it has no process.
+    ``up`` tells whether this time it got as far as to answer calls; ``due`` is when it is to be
+    started, which is only looked at while it has no process.
     """
 
     index: int
     pid: int = 0
+    up: bool = False
     begun_at: float = 0.0
     due: float = 0.0
     failures: int = 0
@@ -91,11 +93,11 @@ class Supervisor:
                 return worker
             self._sleep()
             self._heed_signals()
+            self._hear_reports()
             for post in self._posts:
                 status = _ended(post.pid) if post.pid else None
                 if status is not None and self._buried(post, status):
                     return EXIT_CONFIG
-            self._hear_reports()
             if self._stopping_by is not None and not any(post.pid for post in self._posts):
                 return 0 if len(self._signals) < 2 else 128 + self._signals[-1]
 
@@ -108,7 +110,7 @@ class Supervisor:
             if self._stopping_by is None and not post.pid and post.due <= time.monotonic():
                 slot = self._slots[post.index]
                 slot.state, slot.starts = State.STARTING, slot.starts + 1
-                post.begun_at = time.monotonic()
+                post.up, post.begun_at = False, time.monotonic()
                 if (worker := self._fork(post)) is not None:
                     return worker
                 slot.pid = post.pid
@@ -142,7 +144,7 @@ class Supervisor:
         Raises ``VoicebridgeError`` if it is time to give up.
         """
         slot, now = self._slots[post.index], time.monotonic()
-        served, calls, how = slot.state == State.UP, slot.live, _told(status)
+        calls, how = slot.live, _told(status)
         post.pid = 0
         with self._crew.board.lock:
             slot.clear()
@@ -151,11 +153,11 @@ class Supervisor:
         if status == EXIT_CONFIG and self._words is None:
             return True
         log.error("worker_died", worker=post.index, how=how, calls=calls)
-        if served and now - post.begun_at >= STEADY_S:
+        if post.up and now - post.begun_at >= STEADY_S:
             post.failures, post.due = 0, now
             return False
         self._put_off(post, how)
-        if not served and post.failures >= MOST_FAILED_STARTS and not self._any_up:
+        if not post.up and post.failures >= MOST_FAILED_STARTS and not self._any_up:
             self._send(signal.SIGTERM)
             raise VoicebridgeError(
                 f"no worker can be started: worker {post.index} ended {post.failures} times in a "
@@ -203,6 +205,8 @@ class Supervisor:
         with suppress(BlockingIOError):
             while words := self._crew.reports[0].recv(MOST_REPORT_BYTES):
                 self._words = self._words or words.decode()
+        for post, slot in zip(self._posts, self._slots, strict=True):
+            post.up = post.up or slot.state == State.UP
         if not self._announced and all(slot.state == State.UP for slot in self._slots):
             self._announced = True
             self._say(self._words or "")

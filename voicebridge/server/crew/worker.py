@@ -41,17 +41,21 @@ class Worker:
     def owner_of(self, call_id: str, named: str = "") -> int:
         """Tell which worker a call belongs to; ``named`` is the one that our URL has named.
 
-        Where nobody is named it is the id that decides, the same at every worker. While the owner
-        is down, whoever is asked stands in for it; so our URLs name who it was.
+        Where nobody is named it is the id that decides, the same at every worker; and where there
+        is no id, it is whoever was asked. While that one is down or leaving, the next stands in
+        for it, and then our URLs name who that was.
         """
         slots = self._crew.board.slots
-        if named.isascii() and named.isdigit() and len(named) < 4 and int(named) < len(slots):
-            owner = int(named)
-        elif call_id:
-            owner = zlib.crc32(call_id.encode("utf-8", "surrogateescape")) % len(slots)
-        else:
-            return self.index
-        return owner if slots[owner].state == State.UP else self.index
+        for slot in slots:
+            if str(slot.index) == named and slot.state in (State.UP, State.LEAVING):
+                return slot.index
+        first = self.index
+        if call_id:
+            first = zlib.crc32(call_id.encode("utf-8", "surrogateescape")) % len(slots)
+        for slot in slots[first:] + slots[:first]:
+            if slot.state == State.UP:
+                return slot.index
+        return self.index
 
     def inbox_of(self, owner: int) -> Inbox:
         """Return where a worker takes connections in."""
@@ -74,6 +78,10 @@ class Worker:
         self.slot.pid, self.slot.state = os.getpid(), State.UP
         with suppress(OSError):  # it is the board that counts
             self._crew.reports[1].send(words.encode()[:MOST_REPORT_BYTES])
+
+    def leave(self) -> None:
+        """Tell the other workers to hand over what is about calls of this one, and no more."""
+        self.slot.state = State.LEAVING
 
     def watch(self, orphaned: Callable[[], None]) -> None:
         """Hear when the supervisor is gone."""
