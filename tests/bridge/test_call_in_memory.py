@@ -284,7 +284,7 @@ async def test_a_session_in_another_format_is_never_played_as_noise() -> None:
     await call.model.open(audio={"input": pcm, "output": pcm})
     assert await _until_phrase(call) == PHRASES["trouble"]
     assert await running is EndReason.MODEL_MISMATCH
-    assert "pcm16" in call.record.problems[0].what
+    assert "pcm16" in call.record.problems[0].told
 
 
 async def test_a_server_that_leaves_the_formats_out_is_taken_at_its_word() -> None:

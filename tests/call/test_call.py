@@ -368,7 +368,7 @@ def test_a_refused_create_is_owed_and_other_refusals_are_noted() -> None:
     refusal = ev.RequestRejected("response-1", "conversation_already_has_active_response", "")
     assert driver.feed(refusal) == []
     out = driver.feed(ev.RequestRejected(None, "invalid_value", "odd"))
-    assert out == [do.NoteProblem(0, "the model refused: invalid_value odd")]
+    assert out == [do.NoteProblem(0, "the model refused", "invalid_value odd")]
     assert len(of(do.CreateResponse, driver.wait(1.1))) == 1
 
 

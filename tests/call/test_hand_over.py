@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from call_driver import SECOND, Driver, of
+from call_driver import PHRASES, SECOND, Driver, audio_of, of
 
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
 from voicebridge.call.desk import CONNECTING
 from voicebridge.call.reasons import EndReason
+from voicebridge.call.tool_calls import ToolRules
 
 
 def asked() -> Driver:
@@ -63,6 +64,24 @@ def test_a_call_that_ends_already_ends_as_it_was_to_end() -> None:
     assert of(do.CreateResponse, taken(line)) == []
     line.wait(20)
     assert of(do.HangUp, line.all) == [do.HangUp(EndReason.AGENT_HUNG_UP)]
+
+
+def test_a_caller_who_waits_is_told_so_again_and_again() -> None:
+    rules = ToolRules(timeout_s=90, filler_after_s=2.0, filler_again_s=12.0)
+    line = Driver(greeting=None, tools=rules)
+    line.connect()
+    line.feed(
+        ev.ResponseCreated("r1"),
+        ev.ToolCalled("r1", "c1", "transfer", "{}"),
+        ev.ResponseDone("r1", "completed"),
+    )
+    for wait_s in (2.1, 12.0, 12.0):
+        before = len(line.all)
+        line.wait(wait_s)
+        assert audio_of(line.all[before:]) == PHRASES["one_moment"]
+        line.echo_all()
+    line.feed(ev.ToolFinished("c1", "{}", False))
+    assert audio_of(line.wait(30)) == b""
 
 
 def test_while_somebody_is_asked_the_agent_answers_the_caller() -> None:

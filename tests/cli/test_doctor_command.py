@@ -629,9 +629,9 @@ def test_a_limit_of_files_below_what_the_calls_need_is_told(
     limit = "voicebridge.cli.doctor.local.resource.getrlimit"
     monkeypatch.setattr(limit, lambda _: (256, 1024))
     found = file_limit(settings)
-    assert (found.mark, found.note) == ("wrong", "256 open files; 100 calls need 400")
-    assert "LimitNOFILE=400" in found.remedy
-    monkeypatch.setattr(limit, lambda _: (400, 1024))
+    assert (found.mark, found.note) == ("wrong", "256 open files; 100 calls need 500")
+    assert "LimitNOFILE=500" in found.remedy
+    monkeypatch.setattr(limit, lambda _: (500, 1024))
     assert file_limit(settings).mark == "well"
 
 

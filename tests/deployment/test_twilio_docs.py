@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -134,6 +135,9 @@ async def newcomer(folder: Path, port: int) -> AsyncIterator[Newcomer]:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("bash", "curl", "openssl"))), reason="a shell's programs"
+)
 async def test_a_newcomer_who_does_what_the_page_says_has_an_agent_that_answers(
     tmp_path: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,7 @@ def settings() -> Settings:
     return Settings(config_dir=Path("config"), outbound=outbound, **keys)
 
 
-@pytest.mark.parametrize("block", PERSONAS, ids=lambda block: " ".join(block))
+@pytest.mark.parametrize("block", PERSONAS, ids=" ".join)
 def test_the_personas_that_are_shown_can_be_used_with_the_settings(block: dict[str, Any]) -> None:
     persona = Persona.model_validate({"name": "Desk", "instructions": "Answer.", **block})
     found = settings()

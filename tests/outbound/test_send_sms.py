@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,7 @@ from voicebridge.errors import ToolArgumentsInvalid, ToolFailed
 from voicebridge.outbound.carrier_actions import NewMessage, RestError
 from voicebridge.outbound.opt_out import OptOutList
 from voicebridge.outbound.rest import TwilioRest
-from voicebridge.outbound.send_sms import MOST_A_CALL, MOST_CHARACTERS, send_sms_tool
+from voicebridge.outbound.send_sms import MOST_A_CALL, MOST_A_DAY, MOST_CHARACTERS, send_sms_tool
 from voicebridge.tools.context import CallContext
 from voicebridge.tools.tool import Tool
 
@@ -100,6 +101,27 @@ async def test_a_call_sends_so_many_messages(post: Post, sms: Tool) -> None:
         await send(sms, text="One more")
     assert len(post.sent) == MOST_A_CALL
     await send(sms, replace(CALL, call_id="CA2"), text="One more")
+
+
+async def test_a_number_gets_so_many_messages_a_day(
+    post: Post, sms: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=100.0)
+    fake = SimpleNamespace(monotonic=lambda: clock.now)
+    monkeypatch.setattr("voicebridge.outbound.send_sms.time", fake)
+    for number in range(MOST_A_DAY + 1):
+        call = replace(CALL, call_id=f"CA{number}")
+        await send(sms, call, to="dentist")
+        if number == MOST_A_DAY:
+            for _ in range(2):
+                with pytest.raises(ToolFailed, match="enough messages today"):
+                    await send(sms, call)
+        else:
+            await send(sms, call)
+    await send(sms, replace(CALL, call_id="CA98", caller="+12125550124"))
+    clock.now += 86_400
+    await send(sms, replace(CALL, call_id="CA99"))
+    assert [message.to for message in post.sent].count(CALLER) == MOST_A_DAY + 1
 
 
 async def test_only_so_many_calls_are_remembered(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from voicebridge.audio.format import FRAME_BYTES, ms_to_bytes
 from voicebridge.cli.main import main
 from voicebridge.personas.context import PersonaContext, variable_kinds
 from voicebridge.personas.layers import MAX_FILES, load_persona
@@ -18,6 +19,8 @@ from voicebridge.personas.outside import MAX_CHARACTERS
 from voicebridge.personas.persona import Fallback, Persona
 from voicebridge.personas.template import MAX_CHARACTERS as MOST_WORDS
 from voicebridge.personas.template_check import FILTERS
+from voicebridge.records.mixing import AFTER_KEY_BYTES, BEFORE_KEY_BYTES, HELD_BYTES
+from voicebridge.records.recording import STRETCH
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "personas.md").read_text()
@@ -37,9 +40,9 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_all_files_of_the_page_make_a_configuration(config: Path) -> None:
-    assert len(FILES) == 6
+    assert len(FILES) == 8
     book = load_personas(config / "personas", "desk", config / "routing.yaml")
-    assert list(book) == ["desk", "discreet", "evening"]
+    assert list(book) == ["desk", "discreet", "evening", "menu", "recorded"]
     assert len(book.routing.rules) == 3
     assert main(["check", str(config)]) == 0
 
@@ -115,3 +118,16 @@ def test_every_key_that_the_page_writes_is_one_of_a_persona() -> None:
         if "personas" in name:
             keys = set(re.findall(r"^(\w+):", text, re.MULTILINE))
             assert keys <= {"extends", *Persona.model_fields}
+
+
+def test_what_the_page_says_of_keys_silence_and_recordings_is_so(config: Path) -> None:
+    menu = load_persona(config / "personas" / "menu.yaml").persona
+    assert (menu.keys.mode, menu.keys.pause_ms, menu.limits.silence_prompts) == ("text", 800, 1)
+    recorded = load_persona(config / "personas" / "recorded.yaml").persona
+    assert recorded.keep.recording
+    assert recorded.greeting is not None
+    assert not recorded.greeting.interruptible
+    assert not load_persona(config / "personas" / "desk.yaml").persona.keep.recording
+    assert BEFORE_KEY_BYTES == ms_to_bytes(1000)
+    assert AFTER_KEY_BYTES == ms_to_bytes(500)
+    assert HELD_BYTES + STRETCH * FRAME_BYTES == ms_to_bytes(7000)

@@ -17,7 +17,9 @@ NOTES: tuple[do.Note, ...] = (
     do.NoteAgentSpoke("a1", 900, "planted-heard", "planted-unheard", 1200, 3000),
     do.NoteBargeIn(2100),
     do.NoteTool(2200, "t1", "order_status", '{"x": "planted-in"}', '{"y": "planted-out"}', True),
-    do.NoteProblem(2300, "the server was slow"),
+    do.NoteKeys(2250, 4),
+    do.NoteProblem(2300, "the server was slow", "planted-told"),
+    do.NoteProblem(2400, "not read: planted-quote"),
 )
 
 
@@ -40,7 +42,26 @@ def test_without_words_it_still_tells_who_spoke_when_and_which_tool_ran() -> Non
     assert [(spoken["speaker"], spoken["at_ms"]) for spoken in told["spoken"]] == [
         ("caller", 0),
         ("agent", 900),
+        ("caller", 2250),
     ]
     assert (told["spoken"][1]["heard_ms"], told["barge_ins_ms"]) == (1200, [2100])
     assert [(tool["name"], tool["ok"]) for tool in told["tools"]] == [("order_status", True)]
-    assert told["problems"] == [{"at_ms": 2300, "what": "the server was slow"}]
+    assert told["problems"] == [
+        {"at_ms": 2300, "what": "the server was slow"},
+        {"at_ms": 2400, "what": "not read"},
+    ]
+
+
+def test_which_keys_were_pressed_is_kept_in_no_record() -> None:
+    for keeps_words in (True, False):
+        last = record(keeps_words=keeps_words).to_dict()["spoken"][-1]
+        assert (last["speaker"], last["at_ms"], last["text"]) == (
+            "caller",
+            2250,
+            "(4 keys pressed)",
+        )
+
+
+def test_with_words_a_problem_is_told_as_the_other_end_told_it() -> None:
+    first, _ = record(keeps_words=True).to_dict()["problems"]
+    assert first["what"] == "the server was slow: planted-told"

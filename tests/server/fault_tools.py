@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import structlog
 
+from voicebridge.tools.context import CallContext
 from voicebridge.tools.tool import tool
 
 log = structlog.get_logger(__name__)
@@ -97,3 +98,36 @@ def flood_of_text() -> str:
 async def unserialisable() -> object:
     """Bring what is no JSON."""
     return {"socket": threading.Lock()}
+
+
+@tool(cancellable=True)
+async def leave_line(context: CallContext, after_ms: int = 0) -> str:
+    """End the call, after a while."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(after_ms / 1000):
+            await asyncio.Event().wait()
+    context.hang_up("the conversation is over")
+    return "The call ends."
+
+
+def begin() -> None:
+    """Say that a tool is at work; a test puts its own in place of it."""
+
+
+BOOKED: list[str] = []
+"""What has been booked in this process."""
+
+
+@tool
+async def book(context: CallContext, day: str) -> dict[str, object]:
+    """Book a table: a side effect that must happen once."""
+    BOOKED.append(day)
+    context.variables["booked"] = context.variables.get("booked", 0) + 1
+    return {"booked": day, "bookings_of_this_call": context.variables["booked"]}
+
+
+@tool
+async def book_for_ever(day: str) -> None:
+    """Book a table, which never comes to an end."""
+    begin()
+    await asyncio.Event().wait()

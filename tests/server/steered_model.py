@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import socket
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -13,8 +12,6 @@ from server_office import WITHIN_S, Bell
 
 from voicebridge.rehearsal.load_events import EventWriter, reply_of
 from voicebridge.rehearsal.load_wire import WireEnd
-
-SMALL_BUFFER_BYTES = 4096
 
 
 class SteeredSession(WireEnd):
@@ -83,30 +80,28 @@ class SteeredModel:
 
     def __init__(self) -> None:
         self.sessions: list[SteeredSession] = []
-        self._bell = Bell()
+        self.bell = Bell()
 
     async def __aenter__(self) -> Self:
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
-        listener.bind(("127.0.0.1", 0))
-        self.url = f"ws://127.0.0.1:{listener.getsockname()[1]}/v1/realtime"
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._session, sock=listener)
+        self._server = await loop.create_server(self._session, "127.0.0.1", 0)
+        self.url = f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1/realtime"
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         for session in self.sessions:
-            session.abort()
+            if not session.over:
+                session.abort()
         await self.until(lambda: all(session.over for session in self.sessions))
 
     def _session(self) -> SteeredSession:
-        self.sessions.append(SteeredSession(self._bell))
+        self.sessions.append(SteeredSession(self.bell))
         return self.sessions[-1]
 
     async def until(self, there: Callable[[], bool]) -> None:
         """Wait for a state of the sessions."""
-        await self._bell.until(there, WITHIN_S)
+        await self.bell.until(there, WITHIN_S)
 
     async def ready(self, number: int) -> SteeredSession:
         """Wait for a session in which a call has begun: it was asked for the greeting."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from server_office import WITHIN_S, Line, Office
-from steered_model import SMALL_BUFFER_BYTES, SteeredModel, SteeredSession
+from steered_model import SteeredModel, SteeredSession
 
 from voicebridge.bridge import brake, call_runner, carrier_leg
 from voicebridge.bridge.brake import Brake
-from voicebridge.bridge.model_leg import MOST_WAITING
+from voicebridge.bridge.model_leg import MOST_AUDIO_WAITING
 from voicebridge.bridge.phrases import load_phrases
+
+pytestmark = pytest.mark.slow
 
 OpenOffice = Callable[..., Awaitable[Office]]
 TROUBLE = load_phrases()["trouble"]
@@ -41,12 +43,6 @@ class WatchedBrake(Brake):
     """A brake that keeps the most that has waited for the carrier."""
 
     __slots__ = ("most",)
-    made: list[WatchedBrake] = []  # noqa: RUF012 - filled and emptied by a fixture
-
-    def __init__(self, *parts: object) -> None:
-        super().__init__(*parts)  # type: ignore[arg-type]
-        self.most = 0
-        WatchedBrake.made.append(self)
 
     def check(self) -> None:
         self.most = max(self.most, self._carrier.waiting)
@@ -54,10 +50,24 @@ class WatchedBrake(Brake):
 
 
 @pytest.fixture
-def brakes(monkeypatch: pytest.MonkeyPatch) -> list[WatchedBrake]:
-    WatchedBrake.made.clear()
-    monkeypatch.setattr(call_runner, "Brake", WatchedBrake)
-    return WatchedBrake.made
+def brakes(model: SteeredModel, monkeypatch: pytest.MonkeyPatch) -> list[WatchedBrake]:
+    """The brakes of the calls to come; the model's bell rings when they are looked at."""
+    made: list[WatchedBrake] = []
+
+    class Ringing(WatchedBrake):
+        __slots__ = ()
+
+        def __init__(self, carrier: Any, playout: Any) -> None:
+            super().__init__(carrier, playout)
+            self.most = 0
+            made.append(self)
+
+        def check(self) -> None:
+            super().check()
+            model.bell.ring()
+
+    monkeypatch.setattr(call_runner, "Brake", Ringing)
+    return made
 
 
 # --- the model does not read ----------------------------------------------------------------------
@@ -102,7 +112,7 @@ async def test_a_model_that_reads_no_more_is_lost_and_no_other_call_with_it(
     async with office.call(greeted=False) as line, office.call(greeted=False) as other:
         session, beside = await model.ready(0), await model.ready(1)
         await fill_up(line, session)
-        await line.say(noise(MOST_WAITING * 160, seed=4))
+        await line.say(noise(2 * MOST_AUDIO_WAITING * 3 // 4, seed=4))
         await line.until_heard(TROUBLE)
         await line.until_closed()
         record = await office.ended(line)
@@ -124,11 +134,9 @@ async def test_a_model_that_reads_no_more_is_lost_and_no_other_call_with_it(
 async def deaf_line(office: Office) -> AsyncIterator[Line]:
     """A phone that reads nothing until it is told to ``listen``."""
     async with office.answered() as (raw, token, after_url):
-        raw._open_socket.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES
-        )
         await raw.begin(token=token)
         yield Line(raw, after_url)
+        raw.drop()
 
 
 async def test_a_model_far_ahead_of_a_carrier_that_does_not_read_is_held_and_nothing_is_lost(

@@ -25,25 +25,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "rehearsal"))
 sys.path.insert(0, str(Path(__file__).parent.parent / "outbound"))
 
-from fake_twilio import ACCOUNT, Asked, FakeTwilio
+from fake_twilio import Asked, FakeTwilio
+from practice import COLLEAGUE, DESK, TRANSFER, environment, written
 from server_office import AUTH_TOKEN, CALLED, CALLER, Line, Office, Shelf, WatchedModel
 
-DESK = """\
-name: Desk
-instructions: Answer.
-greeting: Hello.
-tools: [transfer, send_sms]
-destinations:
-  dentist: {number: "+15550100020", mode: warm, ring_s: 12}
-recipients: {dentist: "+15550100021"}
-"""
-TRANSFER = AgentStep(
-    say="I try the dentist.",
-    call="transfer",
-    arguments={"destination": "dentist", "summary": "Anna <Berg> & a tooth ache."},
-)
 SMS = AgentStep(call="send_sms", arguments={"text": "Quay 12.\u200b"})
-COLLEAGUE = "CA" + "0" * 31 + "1"
 
 
 class Practice:
@@ -80,30 +66,6 @@ class Practice:
         lines = (folder / "status.jsonl").read_text().splitlines()
         told = [json.loads(text) for text in lines]
         return [one["CallStatus"] for one in told if one["about"] == "transfer"]
-
-
-def written(folder: Path, twilio_url: str, persona: str = DESK, **outbound: object) -> Path:
-    """Write a configuration."""
-    config = folder / "config"
-    (config / "personas").mkdir(parents=True)
-    (config / "personas" / "desk.yaml").write_text(persona)
-    settings = {
-        "default_persona": "desk",
-        "server": {"port": 0, "shutdown_grace_s": 0},
-        "records": {"directory": str(folder / "calls")},
-        "outbound": {"api_url": twilio_url, **outbound},
-    }
-    (config / "voicebridge.yaml").write_text(json.dumps(settings))
-    return config
-
-
-def environment(model_url: str = "ws://127.0.0.1:1/") -> dict[str, str]:
-    return {
-        "VOICEBRIDGE_REALTIME_URL": model_url,
-        "OPENAI_API_KEY": "k",
-        "TWILIO_ACCOUNT_SID": ACCOUNT,
-        "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
-    }
 
 
 @pytest.fixture

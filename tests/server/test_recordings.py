@@ -142,7 +142,7 @@ async def test_nothing_is_recorded_unless_the_persona_says_so(
     async with office.call() as line:
         runner = office.bridge.switchboard.calls.live(line.call_id)
         assert runner is not None
-        assert runner._ear() == runner._corridor.hear, "a frame takes no step more than it must"
+        assert runner.hands.ear() == runner._corridor.hear, "a frame takes no step more than it must"
         await line.hang_up()
         record = await office.ended(line)
     assert record["recording"] is None

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, quote_plus
 
 import aiohttp
 import pytest
-from planted import CARDS, NAMES, NUMBERS, PERSONAL, SAID, SECRETS, Hit, hits
+from planted import NAMES, NUMBERS, PERSONAL, SAID, SECRETS, TYPED, Hit, hits
 from secret_day import ALL_SAID, PLAYS, TalkativeModel, back_office, gathered
 from serve_process import OURS, ROOT, START_WITHIN_S
 from yarl import URL
@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("load")]
 
 CALLS, AT_ONCE = 120, 12
 CALL_S = 3.0
+LAST_CALLS = 5
 ACCOUNT = "AC" + "0" * 32
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 TOKEN = SECRETS["TWILIO_AUTH_TOKEN"]
@@ -43,7 +44,10 @@ greeting: Good day.
 tools: [%s]
 destinations: {desk: "+15550100099"}
 mcp_servers:
-  - {label: catalogue, url: "https://mcp.example/x", tools: [search], authorization: "${env:CATALOGUE_TOKEN}"}
+  - label: catalogue
+    url: https://mcp.example/x
+    tools: [search]
+    authorization: "${env:CATALOGUE_TOKEN}"
 keep: {transcript: %s}
 """
 TOOLS = (
@@ -148,7 +152,7 @@ class Day:
         self.answers.append(_without(text, [*sent, *form.values(), *minted]))
         return text
 
-    async def _call(self, chance: Random) -> None:
+    async def _call(self, chance: Random, begun: asyncio.Semaphore | None = None) -> None:
         name, number = chance.choice(NAMES), chance.choice(NUMBERS)
         persona = chance.choice(("careless", "discreet"))
         voice = f"/twilio/voice?hook_token={SECRETS['hook_token']}&customer={quote(name)}"
@@ -165,12 +169,33 @@ class Day:
             self.stream_tokens.append(token[1])
             # It is closed by the bridge, as some of this deserves.
             with suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
-                await self._speak(chance, raw, token[1])
+                if begun is None:
+                    await self._speak(chance, raw, token[1])
+                else:
+                    await raw.begin(token=token[1])
+                    begun.release()
+                    await asyncio.wait_for(self._listen(raw), CALL_S)
         await self._ask(unescape(after[1]), told)
         status = {"CallStatus": "completed", "SequenceNumber": "2", "ErrorCode": "31920"}
         await self._ask("/twilio/status", {**told, **status})
         stream = {"StreamSid": "MZ1", "StreamEvent": "stream-error", "StreamError": "31951"}
         await self._ask("/twilio/stream-status", {**told, **stream})
+
+    async def end(self, stop: Callable[[], None]) -> None:
+        """Stop the bridge in the middle of some calls."""
+        begun = asyncio.Semaphore(0)
+
+        async def stay(number: int) -> None:
+            with suppress(aiohttp.ClientError, ConnectionError):  # it may be gone by then
+                await self._call(Random(number), begun)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(LAST_CALLS):
+                tasks.create_task(stay(number))
+            async with asyncio.timeout(10):
+                for _ in range(LAST_CALLS):
+                    await begun.acquire()
+            stop()
 
     async def _speak(self, chance: Random, raw: RawStream, token: str) -> None:
         writer = raw.writer
@@ -192,7 +217,7 @@ class Day:
         heard = await raw.read(CALL_S)
         while heard is not None and heard["event"] != "media":
             heard = await raw.read(CALL_S)
-        for key in chance.choice(CARDS) + "#":
+        for key in f"{TYPED}#":
             await raw.send(writer.dtmf(key))
         await raw.send_silence(5)
         await asyncio.wait_for(self._listen(raw), CALL_S * chance.random() / 4)
@@ -234,8 +259,10 @@ def _without(text: str, sent: list[str]) -> str:
 
 
 @asynccontextmanager
-async def bridge(config: Path, environ: dict[str, str]) -> AsyncIterator[tuple[str, Path]]:
-    """Serve, with all output in files; it is told to stop in the middle of whatever goes on."""
+async def bridge(
+    config: Path, environ: dict[str, str]
+) -> AsyncIterator[tuple[str, Path, Callable[[], None]]]:
+    """Serve, with all output in a file: yields address, file, and what tells it to stop."""
     said = config / "said.txt"
     with said.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
@@ -251,8 +278,7 @@ async def bridge(config: Path, environ: dict[str, str]) -> AsyncIterator[tuple[s
             while not (found := re.search(r"listens on (http://[\d.:]+)", said.read_text())):
                 assert process.returncode is None, said.read_text()
                 await asyncio.wait([asyncio.create_task(process.wait())], timeout=0.1)
-        yield found[1], said
-        process.send_signal(signal.SIGTERM)
+        yield found[1], said, partial(process.send_signal, signal.SIGTERM)
         async with asyncio.timeout(START_WITHIN_S):
             await process.wait()
     finally:
@@ -293,20 +319,33 @@ async def test_a_day_of_calls_gives_nothing_away(
     async with model.running() as model_url, back_office() as office_url:
         config = write_world(tmp_path, office_url, log_format)
         environ = environment(model_url)
-        async with bridge(config, environ) as (url, said):
+        async with bridge(config, environ) as (url, said, stop):
             day = Day(url, seed=len(log_format))
             await day.happen()
             async with aiohttp.ClientSession() as http:
                 for path in ("/healthz", "/readyz", "/metrics", "/status"):
                     async with http.get(url + path) as response:
                         day.answers.append(await response.text())
+            await day.end(stop)
     log = said.read_text()
-    files = [file for file in sorted((config / "records").rglob("*")) if file.is_file()]
-    kept = "\n".join(file.read_text() for file in files)
+    kept = read_records(config / "records")
     record_property("calls", len(day.stream_tokens))
     record_property("lines", len(log.splitlines()))
     assert set(model.opened) == set(PLAYS), "not all was played"
     assert len(day.stream_tokens) > CALLS * 0.9
     for text in (log, "\n".join(day.answers)):
         assert seen(text, secrets=day.stream_tokens) == []
-    assert seen(kept, secrets=day.stream_tokens, personal=False) == []
+    assert len(kept) > CALLS / 2
+    for name, text in kept.items():
+        assert seen(text, secrets=day.stream_tokens, personal=False) == [], name
+        assert hits(text, {"typed": TYPED}, secret=False) == [], name
+    discreet = [text for text in kept.values() if '"persona": "discreet"' in text]
+    words = {one: one for one in PERSONAL if one not in NUMBERS}  # the caller's stands there
+    assert discreet
+    assert [hits(text, words, secret=False) for text in discreet] == [[]] * len(discreet)
+
+
+def read_records(folder: Path) -> dict[str, str]:
+    """Read all that is kept of calls."""
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    return {str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in files}

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -190,3 +191,19 @@ asyncio.run(wait())
 @pytest.mark.parametrize(("status", "words"), [(3, "exit status 3"), (-9, "SIGKILL"), (-99, "99")])
 def test_how_a_worker_ended_is_told_in_words(status: int, words: str) -> None:
     assert words in supervisor._told(status)
+
+
+def test_patience_grows_to_half_a_minute_and_no_further() -> None:
+    crew_of_one = supervisor.make_crew((), 1)
+    minding = supervisor.Supervisor(crew_of_one, 0.0, print)
+    post = supervisor.Post(0)
+    waits = []
+    for _ in range(5000):
+        before = time.monotonic()
+        minding._put_off(post, "it was ended")
+        waits.append(post.due - before)
+    assert [round(wait_s, 1) for wait_s in waits[:8]] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert max(waits) < 31
+    ends = (*crew_of_one.reports, *crew_of_one.lifeline, *crew_of_one.inboxes[0])
+    for end in (*ends, minding._rung, minding._bell):
+        end.close()

@@ -14,6 +14,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from many_calls import CALL_WITHIN_S, SCRIPT, NoiseVoice, caller, nothing_is_lost
 from model_harness import INSTANT, ToneVoice, says
@@ -24,7 +25,6 @@ from voicebridge.bridge.phrases import load_phrases
 from voicebridge.rehearsal.behaviour import ScriptedCaller
 from voicebridge.rehearsal.carrier import SimulatedCarrier
 from voicebridge.rehearsal.load import place_many
-from voicebridge.rehearsal.notes import PhoneNote
 from voicebridge.rehearsal.raw_stream import RawStream
 from voicebridge.rehearsal.realtime_server import RealtimeServer
 from voicebridge.rehearsal.signing import signature_header
@@ -77,6 +77,16 @@ async def ring(serve: ServeProcess, number: int) -> tuple[str, str]:
     return call_id, twiml
 
 
+async def until_back(serve: ServeProcess, worker: int) -> dict[str, Any]:
+    """Ask for its health until a worker that had gone was started again and answers calls."""
+    async with asyncio.timeout(BACK_WITHIN_S):
+        while True:
+            body = await health(serve)
+            told = body["workers"][worker]
+            if (told["starts"], told["state"]) == (2, "up"):
+                return body
+
+
 def worker_of(call_id: str) -> int:
     return zlib.crc32(call_id.encode()) % WORKERS
 
@@ -104,26 +114,17 @@ async def test_thirty_calls_at_three_workers_lose_nothing_whatever_worker_they_c
 
 
 async def test_the_calls_of_other_workers_do_not_notice_that_one_is_killed(tmp_path: Path) -> None:
-    talking: set[str] = set()
-    enough = asyncio.Event()
-
-    def note(event: PhoneNote) -> None:
-        if event.kind == "agent":
-            enough.set() if len(talking) == 18 else talking.add(str(len(talking)))
-
     async with RealtimeServer(SCRIPT, NoiseVoice()) as model, crew(tmp_path, model) as serve:
-        carrier = SimulatedCarrier(serve.url + "/twilio/voice", auth_token=TOKEN, on_event=note)
+        carrier = SimulatedCarrier(serve.url + "/twilio/voice", auth_token=TOKEN)
         async with asyncio.TaskGroup() as tasks:
             calls = tasks.create_task(
                 place_many(18, carrier, caller, deadline_s=CALL_WITHIN_S, stagger_s=0.02)
             )
-            await until(serve, calls=18)
-            victim = max((await health(serve))["workers"], key=lambda worker: worker["calls"])
+            body = await until(serve, calls=18)
+            victim = max(body["workers"], key=lambda worker: worker["calls"])
             os.kill(victim["pid"], signal.SIGKILL)
-            degraded = await until(serve, status="degraded")
-            assert degraded["workers"][victim["worker"]]["calls"] == 0
-            back = await until(serve, status="ok")
-        assert back["workers"][victim["worker"]]["starts"] == 2
+            back = await until_back(serve, victim["worker"])
+        assert back["status"] == "ok"
         assert back["workers"][victim["worker"]]["pid"] != victim["pid"]
         await until(serve, calls=0)
         serve.terminate()
@@ -170,10 +171,13 @@ async def is_let_in(serve: ServeProcess, call_id: str, twiml: str) -> bool:
     )
     assert stream is not None
     assert token is not None
-    async with RawStream(unescape(stream[1]), auth_token=TOKEN) as raw:
-        raw.writer.call_sid = call_id
-        await raw.begin(token=token[1])
-        return await raw.read(timeout_s=20) is not None
+    try:
+        async with RawStream(unescape(stream[1]), auth_token=TOKEN) as raw:
+            raw.writer.call_sid = call_id
+            await raw.begin(token=token[1])
+            return await raw.read(timeout_s=20) is not None
+    except (aiohttp.ClientError, ConnectionError):  # too many wait for their start
+        return False
 
 
 async def test_what_a_number_may_and_the_hour_costs_holds_over_all_workers(tmp_path: Path) -> None:
@@ -202,10 +206,9 @@ async def test_what_a_number_may_and_the_hour_costs_holds_over_all_workers(tmp_p
             if worker["worker"] == worker_of(log.call_sid)
         ]
         os.kill(spender["pid"], signal.SIGKILL)
-        await until(serve, status="degraded")
         assert (await get(serve.url + "/readyz"))[0] == 503
         assert "<Reject" in (await ring(serve, 99))[1]
-        await until(serve, status="ok")
+        await until_back(serve, spender["worker"])
         assert "<Reject" in (await ring(serve, 98))[1]
         serve.terminate()
         assert (await serve.end())[0] == 0
@@ -263,8 +266,7 @@ async def test_a_worker_that_is_told_to_stop_ends_its_calls_and_begins_anew(tmp_
     ):
         pid = (await health(serve))["workers"][1]["pid"]
         os.kill(pid, signal.SIGTERM)
-        body = await until(serve, status="degraded")
-        body = await until(serve, status="ok")
+        body = await until_back(serve, 1)
         assert [worker["starts"] for worker in body["workers"]] == [1, 2, 1]
         serve.terminate()
         assert (await serve.end())[0] == 0

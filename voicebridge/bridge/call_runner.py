@@ -137,23 +137,11 @@ class CallRunner:
 
     async def _read_carrier(self) -> None:
         try:
-            await self._carrier.read(self._ear(), self._take, self._crowd)
+            await self._carrier.read(self.hands.ear(), self._take, self._crowd)
         except CarrierProtocolError as error:
             self.feed(ev.StreamEnded(EndReason.CARRIER_FAULT, str(error)))
         else:
             self.feed(ev.StreamEnded(EndReason.CARRIER_LOST, "the stream broke off without a stop"))
-
-    def _ear(self) -> Callable[[str, int], None]:
-        """Return what gets the caller's frames: the corridor, and the recording if there is one."""
-        recording, hear = self.hands.recording, self._corridor.hear
-        if recording is None:
-            return hear
-
-        def hear_and_keep(payload: str, timestamp_ms: int) -> None:
-            recording.hear(payload, timestamp_ms)
-            hear(payload, timestamp_ms)
-
-        return hear_and_keep
 
     def _carrier_lost(self, why: str) -> None:
         self._late.put(ev.StreamEnded(EndReason.CARRIER_LOST, why))
@@ -223,7 +211,8 @@ class CallRunner:
         try:
             for meaning in meanings:
                 if isinstance(meaning, RealtimeProtocolError):
-                    self.record.note(do.NoteProblem(self._carrier.clock_ms, str(meaning)))
+                    what = "an event of the model's that could not be read"
+                    self.record.note(do.NoteProblem(self._carrier.clock_ms, what, str(meaning)))
                 else:
                     self.feed(meaning)
         finally:
@@ -246,9 +235,10 @@ class CallRunner:
         self.record.silence_filled_ms = self._corridor.filled_ms
         self.record.frames_forwarded = self._model.appended if self._model else 0
         try:
-            async with asyncio.timeout(CLOSE_WITHIN_S):
+            # Together: an end that answers no goodbye must not keep the other waiting.
+            async with asyncio.timeout(CLOSE_WITHIN_S), asyncio.TaskGroup() as closing:
+                closing.create_task(self._carrier.close())
                 if self._model is not None:
-                    await self._model.close()
-                await self._carrier.close()
+                    closing.create_task(self._model.close())
         except TimeoutError:
             log.warning("leg_close_timed_out")

@@ -37,6 +37,18 @@ class Hands:
         self._carrier, self._corridor = carrier, corridor
         self._tools, self._record = tools, record
 
+    def ear(self) -> Callable[[str, int], None]:
+        """Return what gets the caller's frames: the corridor, and the recording if there is one."""
+        recording, hear = self.recording, self._corridor.hear
+        if recording is None:
+            return hear
+
+        def hear_and_keep(payload: str, timestamp_ms: int) -> None:
+            recording.hear(payload, timestamp_ms)
+            hear(payload, timestamp_ms)
+
+        return hear_and_keep
+
     def carry_out(self, command: do.Command, group: asyncio.TaskGroup) -> ev.Event | None:
         """Do what a command says; returns what has happened if a leg reads no more.
 

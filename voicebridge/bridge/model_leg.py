@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from itertools import groupby
 from typing import Any, Final
 
-from voicebridge.bridge.outbox import Outbox
+from voicebridge.bridge.outbox import Outbox, OutboxFull
 from voicebridge.bridge.session import check_formats
 from voicebridge.call import commands as do
 from voicebridge.call import events as ev
@@ -58,6 +58,10 @@ from voicebridge.realtime import (
 MOST_WAITING = 3000
 """Messages that may wait for the socket: a minute of the caller's frames."""
 
+MOST_AUDIO_WAITING = 2 * 1024 * 1024
+"""Characters of audio that may wait, in whatever pieces: three minutes, in case they came at once.
+By the clock a server that takes nothing is given up long before."""
+
 _SESSION_EVENT_ID = "session"
 
 _FATAL_CODES = frozenset(
@@ -92,13 +96,22 @@ Meaning = ev.Event | RealtimeProtocolError
 class ModelLeg:
     """One realtime session that runs with the settings asked for."""
 
-    __slots__ = ("_conn", "_outbox", "_post_audio", "_together", "appended", "on_usage")
+    __slots__ = (
+        "_audio_waiting",
+        "_conn",
+        "_outbox",
+        "_post_audio",
+        "_together",
+        "appended",
+        "on_usage",
+    )
 
     def __init__(self, conn: Conn) -> None:
         self._conn, self._post_audio = conn, conn.post_audio
         self._outbox: Outbox[str | ClientEvent] = Outbox(MOST_WAITING)
         # Until the writer runs all waits: what was kept while we dialled goes out as one append.
         self._outbox.idle = False
+        self._audio_waiting = 0
         self.appended = 0
         """How many frames of the caller have been handed to the model."""
         self._together: list[str] | None = None
@@ -170,7 +183,7 @@ class ModelLeg:
         if self._together is not None:
             self._together.append(payload)
         elif not (self._outbox.idle and self._post_audio(payload)):
-            self._outbox.put(payload)
+            self._put_audio(payload)
 
     def crowd(self, several: bool) -> None:
         """Learn that frames come together from here, or have: they go out as one append.
@@ -181,7 +194,13 @@ class ModelLeg:
         if payloads:
             whole = _merged(payloads)
             if not (self._outbox.idle and self._post_audio(whole)):
-                self._outbox.put(whole)
+                self._put_audio(whole)
+
+    def _put_audio(self, payload: str) -> None:
+        self._audio_waiting += len(payload)
+        if self._audio_waiting > MOST_AUDIO_WAITING:
+            raise OutboxFull(f"{MOST_AUDIO_WAITING} characters of audio wait to be written")
+        self._outbox.put(payload)
 
     def send(self, command: ModelCommand) -> None:
         """Send a command: at once where there is room.
@@ -198,7 +217,8 @@ class ModelLeg:
         Frames that had to wait for each other go out as one append. Raises ``RealtimeError``.
         """
         while True:
-            for is_audio, group in groupby(await self._outbox.take(), lambda x: type(x) is str):
+            taken, self._audio_waiting = await self._outbox.take(), 0
+            for is_audio, group in groupby(taken, lambda x: type(x) is str):
                 if is_audio:
                     await self._conn.append_audio(_merged([str(payload) for payload in group]))
                     continue

@@ -176,7 +176,8 @@ class Call:
             case ev.DigitPressed() if not self._model_usable:
                 self._early_keys = [*self._early_keys, event][-MOST_KEYS:]
             case ev.ModelLost(reason, detail):
-                return [do.NoteProblem(at_ms, detail), *self._apologise(reason, now, at_ms)]
+                lost = do.NoteProblem(at_ms, reason.replace("_", " "), detail)
+                return [lost, *self._apologise(reason, now, at_ms)]
             case ev.Advised(text):
                 return [do.SendSystemText(text)] if self._model_usable else []
             case ev.GoodbyeRequested(reason, words, at_once):
@@ -206,7 +207,7 @@ class Call:
             self._failures = 0 if event.status == "completed" else self._failures
             return out
         self._failures += 1
-        out.append(do.NoteProblem(at_ms, f"response failed: {event.detail}"))
+        out.append(do.NoteProblem(at_ms, "response failed", event.detail))
         if self._failures > 1:
             return [*out, *self._apologise(EndReason.MODEL_LOST, now, at_ms)]
         return [*out, *self.floor.responses.request(now)]
@@ -215,7 +216,8 @@ class Call:
         out = self.floor.rejected(event, now)
         if out is None:
             return []
-        return [do.NoteProblem(at_ms, f"the model refused: {event.code} {event.message}"), *out]
+        why = f"{event.code} {event.message}"
+        return [do.NoteProblem(at_ms, "the model refused", why), *out]
 
     # --- time ---------------------------------------------------------------------------------
 

@@ -249,10 +249,14 @@ class NoteTool:
 
 @dataclass(frozen=True, slots=True)
 class NoteProblem:
-    """Something that an operator should know of; the call goes on."""
+    """Something that an operator should know of; the call goes on.
+
+    ``what`` is in our words, ``told`` in those of the other end, which may quote the caller's.
+    """
 
     at_ms: int
     what: str
+    told: str = ""
 
 
 Note = NoteAgentSpoke | NoteCallerSpoke | NoteKeys | NoteBargeIn | NoteTool | NoteProblem

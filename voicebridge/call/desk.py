@@ -109,7 +109,7 @@ class Desk:
         out = self._tools.expire(now, at_ms)
         out += self._actions.forget_stopped(out, now)
         fillers = self._tools.take_fillers(now)
-        if fillers and self._idle(at_ms):
+        if fillers and _idle(self._floor, at_ms):
             out += self._fill(fillers[0], now)
         if self._keys.deadline is not None and self._keys.deadline <= now:
             out += self._tell(self._keys.take(), now, at_ms)
@@ -173,12 +173,12 @@ class Desk:
         self._ending.wait(now, self._floor.playout.hearing(at_ms).unheard_ms / 1000)
         return self._floor.responses.request(now, GOODBYE)
 
-    def _idle(self, at_ms: int) -> bool:
-        """Tell whether the caller hears nothing, says nothing and waits for no response."""
-        floor = self._floor
-        silent = floor.playout.hearing(at_ms).unheard_ms == 0
-        return silent and not floor.turn.caller_speaking and floor.responses.quiet
-
     def _leave(self, reason: EndReason, now: float, at_ms: int, *, firm: bool = False) -> None:
         unheard_ms = self._floor.playout.hearing(at_ms).unheard_ms
         self._ending.leave(reason, now, unheard_ms / 1000, firm=firm)
+
+
+def _idle(floor: Floor, at_ms: int) -> bool:
+    """Tell whether the caller hears nothing, says nothing and waits for no response."""
+    silent = floor.playout.hearing(at_ms).unheard_ms == 0
+    return silent and not floor.turn.caller_speaking and floor.responses.quiet

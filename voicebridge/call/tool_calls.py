@@ -50,12 +50,15 @@ Approval = Literal["always", "ask", "never"]
 class ToolRules:
     """The rules for all tools of a call; ``filler_after_s`` None leaves the caller waiting.
 
+    A caller who waits on is told again every ``filler_again_s``.
+
     ``approvals`` are the rules for servers that ask, by label; one that is not there gets none.
     ``done`` are the outputs of calls on earlier streams, by call id.
     """
 
     timeout_s: float = 10.0
     filler_after_s: float | None = 2.5
+    filler_again_s: float = 12.0
     rounds_a_turn: int = 5
     calls_a_call: int = 60
     tools: Mapping[str, ToolManners] = field(default_factory=dict)
@@ -193,14 +196,14 @@ class ToolCalls:
         return self._stop(late, TIMED_OUT, at_ms)
 
     def take_fillers(self, now: float) -> list[str | None]:
-        """Return, once a call, what the caller who has waited long enough is to be told."""
+        """Return what the caller who has waited long enough, or long enough again, is told."""
         waiting = [
             call
             for call in self._open.values()
             if call.filler_at is not None and call.filler_at <= now
         ]
         for call in waiting:
-            call.filler_at = None
+            call.filler_at = now + self._rules.filler_again_s
         return [self._rules.tools.get(c.run.name, ToolManners()).filler for c in waiting]
 
     def cancel_all(self, at_ms: int) -> list[do.Command]:

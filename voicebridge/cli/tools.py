@@ -92,6 +92,9 @@ def context_for(settings: Settings, persona: str | None, caller: str) -> CallCon
         hang_up=lambda reason: print(f"(it hangs up: {reason})", file=sys.stderr),
         business=described.business,
         facts=described.facts,
+        destinations=described.destinations,
+        recipients=described.recipients,
+        allowed_numbers=described.allowed_numbers,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+import time
+from collections import OrderedDict, deque
 from typing import Annotated
 
 import structlog
@@ -21,8 +22,12 @@ log = structlog.get_logger(__name__)
 
 NAME = "send_sms"
 MOST_A_CALL = 3
+MOST_A_DAY = 10
+"""Messages to a number that no persona names, in all its calls: whose number it is costs money."""
+
 MOST_CHARACTERS = 480
 CALLER = "caller"
+DAY_S = 86_400.0
 _REMEMBERED = 10_000
 
 _UNWANTED = 21610
@@ -63,11 +68,31 @@ class Sent:
             sent[message] = why
 
 
+class Daily:
+    """At most ``MOST_A_DAY`` messages to each number within 24 hours."""
+
+    def __init__(self) -> None:
+        self._times: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def check(self, number: str) -> None:
+        """Count a message; raises ToolFailed if it is one too many."""
+        now = time.monotonic()
+        times = self._times.setdefault(number, deque())
+        self._times.move_to_end(number)
+        while len(self._times) > _REMEMBERED:
+            self._times.popitem(last=False)
+        while times and times[0] <= now - DAY_S:
+            times.popleft()
+        if len(times) >= MOST_A_DAY:
+            raise ToolFailed("this number has been sent enough messages today")
+        times.append(now)
+
+
 def send_sms_tool(
     carrier: CarrierActions | None, sender: str | None, opt_out: OptOutList | None
 ) -> Tool:
     """Make the tool of a carrier; ``sender`` is a number of ours or a service."""
-    sent = Sent()
+    sent, daily = Sent(), Daily()
 
     @tool(name=NAME, confirm=True, timeout_s=15, filler="One moment, I am sending it.")
     async def send(
@@ -89,6 +114,8 @@ def send_sms_tool(
         if opt_out is not None and await asyncio.to_thread(opt_out.__contains__, number):
             raise ToolFailed("this person has asked to be left alone, so nothing is sent")
         told = {"sent_to": to}
+        if to not in context.recipients:
+            daily.check(number)
         if not sent.begin(context.call_id, (number, words)):
             return told | {"note": "it was sent before, and not again"}
         try:

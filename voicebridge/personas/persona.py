@@ -196,7 +196,10 @@ class Keep(BaseModel):
         description="Keep the words of both sides and what went into and came out of tools; with "
         "false only times, lengths and names are kept.",
     )
-    recording: bool = Field(default=False, description="Whether the sound may be kept.")
+    recording: bool = Field(
+        default=False,
+        description="Keep the sound of both sides, beside the record; callers have to be told.",
+    )
 
 
 def _parameter(written: str) -> str:

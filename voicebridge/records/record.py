@@ -117,7 +117,7 @@ class CallRecord:
                 }
                 for tool in self.tools
             ],
-            "problems": [{"at_ms": p.at_ms, "what": p.what} for p in self.problems],
+            "problems": [{"at_ms": p.at_ms, "what": _problem(p)} for p in self.problems],
         }
 
     def _agent_spoke(self, note: do.NoteAgentSpoke) -> None:
@@ -150,9 +150,18 @@ def _wordless(note: do.Note) -> do.Note:
         case do.NoteCallerSpoke():
             return replace(note, text="")
         case do.NoteTool():
-            return replace(note, arguments="", output="")
+            # A name that no tool can have is made of the model's words.
+            name = note.name if note.name.replace("-", "_").isidentifier() else ""
+            return replace(note, name=name, arguments="", output="")
+        case do.NoteProblem():
+            # What comes after the colon may be the words of whoever complained.
+            return replace(note, what=note.what.partition(": ")[0], told="")
         case _:
             return note
+
+
+def _problem(note: do.NoteProblem) -> str:
+    return f"{note.what}: {note.told}" if note.told else note.what
 
 
 def _spoken(spoken: Spoken) -> dict[str, Any]:

@@ -79,12 +79,14 @@ class Recording:
 
     async def close(self, record: CallRecord) -> None:
         """Write what is left, close the file, and name it in the call's record."""
-        last = self._writer.submit(self._write, self._frames, self._steps, last=True)
         try:
+            last = self._writer.submit(self._write, self._frames, self._steps, last=True)
             async with asyncio.timeout(CLOSE_WITHIN_S):
                 await asyncio.wrap_future(last)
         except TimeoutError:
             self.fault = self.fault or "it could not be written in time"
+        except RuntimeError:  # the writer takes nothing any more
+            self.fault = self.fault or "the bridge went down before the call was over"
         record.recording = self.name
         if self.fault is not None:
             at_ms = record.frames_received * FRAME_MS
@@ -110,6 +112,8 @@ class Recording:
                 self._append(frames, steps, last=last)
         except OSError as error:
             self.fault = error.strerror or str(error)
+        except ValueError as error:
+            self.fault = f"a frame that is not base64: {error}"
         if self._file is not None and (last or self.fault):
             with suppress(OSError):
                 self._file.close()
@@ -142,12 +146,15 @@ class Recordings:
     """The recordings of all calls, kept for ``days`` where records are kept at all."""
 
     def __init__(self, directory: Path | None, days: int | None = None) -> None:
-        self._directory, self._days = directory, days
+        self._directory, self._days, self._told = directory, days, False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="recording")
 
     def begin(self, call_id: str) -> Recording | None:
         """Begin the recording of a call; None where nothing is kept."""
         if self._directory is None:
+            if not self._told:
+                log.warning("nothing_is_recorded", why="records.directory is not set")
+            self._told = True
             return None
         return Recording(call_folder(self._directory, call_id), self._writer)
 

@@ -94,9 +94,12 @@ class Plan:
 
     def _caller_starts(self, now_ns: int) -> None:
         phone = self.phone
-        if phone is not None and phone.sounding(now_ns):
-            self.spoken.barge_ins += 1
+        sounding = phone is not None and phone.sounding(now_ns)
+        if sounding or now_ns < self._plays_until_ns:
+            # What has not been played by now may be cut, wherever it is on its way.
             self.spoken.cut_runs.add(self._run)
+        if phone is not None and sounding:
+            self.spoken.barge_ins += 1
             phone.clear_asked_ns = now_ns
         where = {"audio_start_ms": 0, "item_id": self._caller_item}
         self._events.say("input_audio_buffer.speech_started", **where)

@@ -36,8 +36,15 @@ async def connect(request: web.Request, visit: Visit, greeting: str | None = Non
         # A stream's URL keeps no query at this carrier.
         media_path = f"{MEDIA_PATH}/{worker.index}"
         visit = replace(visit, worker=str(worker.index))
+    # Who calls by SIP or from an app has called no number that could be shown to a colleague.
+    shown = (
+        visit.called if visit.called.startswith("+") else switchboard.settings.outbound.caller_id
+    )
     front = Front(
-        call_id=visit.call_id, our_number=visit.called, base_url=base, worker=visit.worker
+        call_id=visit.call_id,
+        our_number=shown or visit.called,
+        base_url=base,
+        worker=visit.worker,
     )
     token = switchboard.expect(
         Expected(visit.call_id, persona, visit.caller, visit.called, visit.params, greeting, front)

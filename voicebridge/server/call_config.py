@@ -26,13 +26,12 @@ def call_config(
     spoken: SpokenGreeting | None = None,
     values: Mapping[str, str] | None = None,
     earlier: CallMemory | None = None,
-    taped: bool = False,
 ) -> CallConfig:
     """Make the configuration of a persona's calls.
 
     ``greeting`` are instructions in place of the persona's own greeting; ``spoken`` is that
     greeting as it was spoken before. ``values`` are those from outside, by name; ``earlier`` is
-    what was said and done on earlier streams of the call; ``taped`` whether it is recorded.
+    what was said and done on earlier streams of the call.
     """
     limits, own = persona.limits, persona.greeting
     wanted = own.say if own is not None and greeting is None else None
@@ -41,7 +40,6 @@ def call_config(
         spoken_greeting=spoken,
         wanted_greeting=wanted,
         told=told_first(values or {}, earlier),
-        taped=taped,
         phrases=load_phrases(),
         manners=manners_for(persona),
         max_duration_s=limits.max_duration_s,

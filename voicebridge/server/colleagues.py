@@ -28,6 +28,7 @@ from voicebridge.personas.destinations import Destination
 from voicebridge.server.errands import Errands
 from voicebridge.server.paths import COLLEAGUE_PATH, COLLEAGUE_STATUS_PATH
 from voicebridge.server.visit import ATTEMPT_NAME, CALL_NAME, WORKER_NAME
+from voicebridge.tools import colleagues as tools
 
 log = structlog.get_logger(__name__)
 
@@ -261,6 +262,13 @@ class Colleagues:
         self._forget(asked)
         if asked.dialling is not None and not asked.gone:
             self._errands.end(asked.dialling, lambda id_: lambda carrier: carrier.tell(id_, NOBODY))
+
+
+def for_call(colleagues: Colleagues | None, front: Front | None) -> tools.Colleagues:
+    """Return the colleagues as the tools of a call see them; nobody where none can be called."""
+    if colleagues is None or front is None:
+        return tools.NoColleagues()
+    return ForCall(colleagues, front)
 
 
 def room_of(call_id: str) -> str:

@@ -27,7 +27,7 @@ class Lines:
 
         It may be gone a moment later, unless the board's lock is held.
         """
-        return self._taken_by_others(call_id) < self._most
+        return self._taken_besides(call_id) < self._most
 
     def hold(self, call_id: str) -> bool:
         """Take a line for a call whose stream begins now; False if others have taken them all.
@@ -45,7 +45,7 @@ class Lines:
         """Tell the other workers how many lines the calls of this one take."""
         self._slot.live, self._slot.kept = len(self._calls), len(self._early)
 
-    def _taken_by_others(self, call_id: str) -> int:
+    def _taken_besides(self, call_id: str) -> int:
         there = sum(
             slot.live + slot.kept for slot in self._slot.board.slots if slot is not self._slot
         )

@@ -36,7 +36,7 @@ from voicebridge.records.store import RecordStore
 from voicebridge.redaction import Redaction
 from voicebridge.server.call_config import call_config
 from voicebridge.server.callers import Callers
-from voicebridge.server.colleagues import Colleagues, ForCall
+from voicebridge.server.colleagues import Colleagues, for_call
 from voicebridge.server.crew.board import Board, Slot
 from voicebridge.server.early_dial import EarlyDials
 from voicebridge.server.expected import Expected, Prepared
@@ -47,8 +47,6 @@ from voicebridge.server.prices import prices_of
 from voicebridge.server.security import StreamTokens
 from voicebridge.server.spending import Purse, Spending
 from voicebridge.settings import Settings
-from voicebridge.tools.colleagues import Colleagues as AnyColleagues
-from voicebridge.tools.colleagues import NoColleagues
 from voicebridge.tools.context import CallContext
 from voicebridge.tools.registry import ToolRegistry
 
@@ -121,7 +119,7 @@ class Switchboard:
         except ConfigError as error:  # words that became too long for this one call
             log.error("persona_unusable", error=str(error))  # noqa: TRY400 - a file, not a bug
             return None
-        if key := greeting_key(prepared.persona, self._model_name(prepared.persona)):
+        if key := greeting_key(prepared.persona, _model_name(self.settings, prepared.persona)):
             self.greetings.prefetch(key)
         with self.slot.board.lock:
             if not self.lines.free_for(expected.call_id):
@@ -146,7 +144,7 @@ class Switchboard:
         persona = prepared.persona
         memory = self.memories.take_up(started.call_id)
         record = _record_of(expected, prepared, memory)
-        model = self._model_name(persona)
+        model = _model_name(self.settings, persona)
         key = greeting_key(persona, model) if expected.greeting is None else None
         spoken = self.greetings.find(key) if key is not None else None
         tools = self.tools.for_persona(persona.tools)
@@ -161,10 +159,9 @@ class Switchboard:
             spoken=spoken,
             values=prepared.told,
             earlier=memory.story,
-            taped=recording is not None,
         )
         runner = CallRunner(
-            Call(config),
+            Call(replace(config, taped=recording is not None)),
             CarrierLeg(socket, twilio, started),
             partial(self._model_for, persona, early, purse),
             record,
@@ -210,9 +207,6 @@ class Switchboard:
         persona = book[name].rendered(context)
         return Prepared(name, book.version_of(name), persona, persona.told(context))
 
-    def _model_name(self, persona: Persona) -> str:
-        return self.settings.realtime.model or persona.model
-
     async def _model_for(
         self, persona: Persona, early: Callable[[], Awaitable[ModelLeg]] | None, purse: Purse
     ) -> ModelLeg:
@@ -224,7 +218,7 @@ class Switchboard:
         tools = self.tools.for_persona(persona.tools)
         return await ModelLeg.dial(
             self._client,
-            self._model_name(persona),
+            _model_name(self.settings, persona),
             session_for(
                 persona,
                 tools,
@@ -250,15 +244,10 @@ class Switchboard:
             destinations=persona.destinations,
             recipients=persona.recipients,
             allowed_numbers=persona.allowed_numbers,
-            colleagues=self._colleagues_for(expected),
+            colleagues=for_call(self.colleagues, expected.front),
         )
         tools = {tool.name: tool for tool in self.tools.for_persona(persona.tools)}
         return ToolRunner(tools, context, runner.feed)
-
-    def _colleagues_for(self, expected: Expected) -> AnyColleagues:
-        if self.colleagues is None or expected.front is None:
-            return NoColleagues()
-        return ForCall(self.colleagues, expected.front)
 
     async def _save(self, record: CallRecord, recording: Recording | None) -> None:
         if recording is not None:
@@ -281,3 +270,7 @@ def _record_of(expected: Expected, prepared: Prepared, memory: Remembered) -> Ca
         keeps_words=prepared.persona.keep.transcript,
         memory=memory.story,
     )
+
+
+def _model_name(settings: Settings, persona: Persona) -> str:
+    return settings.realtime.model or persona.model

@@ -11,8 +11,8 @@ from voicebridge.cli.doctor.finding import Finding, doubtful, well, wrong
 from voicebridge.settings import OPENAI_REALTIME_URL, Settings
 
 LOW_BYTES, TOO_LOW_BYTES = 1 << 30, 100 << 20
-FILES_PER_CALL, FILES_BESIDE = 3, 100
-"""The carrier's socket, the model's, and one for a tool; and what the process itself holds."""
+FILES_PER_CALL, FILES_BESIDE = 4, 100
+"""The carrier's socket, the model's, one for a tool, and a recording; and the process's own."""
 
 
 def examined(settings: Settings) -> list[Finding]:

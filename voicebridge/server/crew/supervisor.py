@@ -122,6 +122,7 @@ class Supervisor:
             try:
                 post.pid = os.fork()
             except OSError as error:  # no memory, or too many processes
+                self._slots[post.index].clear()
                 self._put_off(post, str(error))
                 return None
             return None if post.pid else self._become(post.index)
@@ -167,7 +168,7 @@ class Supervisor:
 
     def _put_off(self, post: Post, why: str) -> None:
         """Start a worker a little later, and later each time that it comes to nothing."""
-        wait_s = min(FIRST_WAIT_S * 2**post.failures, LONGEST_WAIT_S)
+        wait_s = min(FIRST_WAIT_S * 2 ** min(post.failures, 10), LONGEST_WAIT_S)
         post.failures += 1
         post.due = time.monotonic() + wait_s
         log.warning("worker_put_off", worker=post.index, why=why, wait_s=wait_s)
