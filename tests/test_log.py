@@ -6,6 +6,9 @@ import asyncio
 import io
 import json
 import logging
+import sys
+import threading
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +18,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicebridge.log import REDACTED, Redactor, call_scope, configure
+from voicebridge.log import REDACTED, Redactor, call_scope, catch_uncaught, configure
 
 KEY = "sk-proj-Aa0_-456789012345"
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -126,10 +129,83 @@ def test_a_secret_in_a_traceback_is_left_out(lines) -> None:
         structlog.get_logger().exception("connecting failed")
         logging.getLogger("library").exception("connecting failed")
     for line in lines():
-        assert "ConnectionError" in line["exception"]
-        assert "+1555•••••02" in line["exception"]
+        assert line["exception"].endswith("ConnectionError")
+        assert "test_log.py" in line["exception"]
     assert PLANTED not in lines.raw()
     assert KEY not in lines.raw()
+
+
+def chained(words: str) -> None:
+    try:
+        fail(FileNotFoundError(2, words, words))
+    except OSError as error:
+        raise ExceptionGroup(words, [KeyError(words), ValueError(words)]) from error
+
+
+def test_of_an_exception_the_log_tells_kind_and_place_but_not_the_words(lines) -> None:
+    words = "".join(("my ", "gallbladder"))
+    try:
+        chained(words)
+    except ExceptionGroup:
+        structlog.get_logger().exception("it failed")
+    (line,) = lines()
+    kinds = [text.strip() for text in line["exception"].splitlines() if 'File "' not in text]
+    for kind in ("KeyError", "ValueError", "ExceptionGroup", "That led to this:"):
+        assert kind in kinds
+    assert "FileNotFoundError: No such file or directory" in kinds
+    assert words not in lines.raw()
+
+
+def test_an_exception_that_contains_itself_is_told_once(lines) -> None:
+    one, other = ValueError("a"), KeyError("b")
+    one.__cause__, other.__cause__ = other, one
+    structlog.get_logger().error("odd", exc_info=one)
+    (line,) = lines()
+    assert line["exception"].count("ValueError") == 1
+
+
+async def test_a_task_that_fails_unseen_is_told_without_its_words(lines) -> None:
+    async def work() -> None:
+        fail(ValueError("my gallbladder"))
+
+    task = asyncio.create_task(work(), name="work")
+    await asyncio.wait({task})
+    logging.getLogger("library").error("Task exception was never retrieved\nfuture: %r", task)
+    assert task.exception() is not None
+    (line,) = lines()
+    assert "exception=ValueError(…)" in line["event"]
+    assert "gallbladder" not in line["event"]
+
+
+def test_what_nobody_caught_is_logged_like_all_else(lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
+        monkeypatch.setattr(module, name, getattr(module, name))
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    catch_uncaught()
+    try:
+        thread = threading.Thread(target=fail, args=(ValueError(PLANTED),))
+        thread.start()
+        thread.join()
+        sys.excepthook(KeyError, KeyError(PLANTED), None)
+        sys.unraisablehook(Unraisable(KeyError, KeyError(PLANTED)))
+    finally:
+        logging.captureWarnings(False)
+    events = [(line["event"], line["exception"].splitlines()[-1]) for line in lines()]
+    assert events == [
+        ("thread_died", "ValueError"),
+        ("uncaught", "KeyError"),
+        ("not_raised", "KeyError"),
+    ]
+    assert PLANTED not in lines.raw()
+
+
+@dataclass
+class Unraisable:
+    exc_type: type[BaseException]
+    exc_value: BaseException
+    exc_traceback: None = None
+    err_msg: str | None = None
+    object: Any = None
 
 
 def test_the_libraries_lines_pass_the_same_point(lines) -> None:
@@ -211,6 +287,8 @@ def test_lines_below_the_level_are_not_written() -> None:
 
 def test_libraries_that_log_every_frame_are_held_back(lines) -> None:
     logging.getLogger("websockets.client").debug("> TEXT frame")
+    logging.getLogger("httpcore2.http11").debug("send_request_headers")
+    logging.getLogger("mcp.client").warning("Message was: %s", PLANTED)
     logging.getLogger("websockets.client").warning("closed")
     assert [line["event"] for line in lines()] == ["closed"]
 

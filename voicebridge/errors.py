@@ -26,7 +26,21 @@ translated where they come in.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+_LIKE_A_SECRET = re.compile(
+    r"""
+    (?<![A-Za-z0-9])
+    (?: (?:sk|ek|rk|whsec)[-_][A-Za-z0-9_-]{8,}
+      | (?=[A-Za-z0-9+=_-]*[a-z])(?=[A-Za-z0-9+=_-]*[A-Z])(?=[A-Za-z0-9+=_-]*[0-9])
+        [A-Za-z0-9+=_-]{20,}
+      | [0-9a-f]{32,}
+    )
+    """,
+    re.VERBOSE,
+)
+"""What is pasted into a wrong place may be a key: an error says what is expected there, not it."""
 
 
 class VoicebridgeError(Exception):
@@ -44,6 +58,7 @@ class ConfigError(VoicebridgeError):
         line: int | None = None,
         key: str | None = None,
     ) -> None:
+        message = _LIKE_A_SECRET.sub("(what looks like a secret)", message)
         self.message, self.file, self.line, self.key = message, file, line, key
         place = "" if file is None else str(file) if line is None else f"{file}:{line}"
         super().__init__(": ".join(part for part in (place, key, message) if part))

@@ -165,7 +165,7 @@ class ModelEnd:
 class InMemoryCall:
     """A call between the two ends."""
 
-    def __init__(self, greeting: str | None = "Say hello.") -> None:
+    def __init__(self, greeting: str | None = "Say hello.", **config: Any) -> None:
         self.carrier, self.model = CarrierSocket(), ModelEnd()
         self.record = CallRecord("CA1", "p", "+1", "+2", datetime.now(UTC))
         client = Client(ClientConfig(auth_token="k"))
@@ -182,7 +182,7 @@ class InMemoryCall:
                 return super().connect(dialer=self.model, **options)
 
         self.runner = CallRunner(
-            Call(CallConfig(greeting=greeting, phrases=PHRASES)),
+            Call(CallConfig(greeting=greeting, phrases=PHRASES, **config)),
             CarrierLeg(self.carrier, twilio, Started("MZ1", "CA1", "AC1", {})),
             lambda: ModelLeg.dial(Dialled(client.config), "m", session, timeout_s=WITHIN_S),
             self.record,

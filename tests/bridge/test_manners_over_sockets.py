@@ -14,9 +14,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "server"))
 sys.path.insert(0, str(Path(__file__).parent.parent / "rehearsal"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "records"))
 
 from model_harness import tone
 from server_office import QUESTION, WITHIN_S, Line, Office, Shelf, WatchedModel
+from wav_reader import read
 
 from voicebridge.audio.format import silence
 from voicebridge.cli.stage import Played, Rehearsal, play
@@ -216,3 +218,12 @@ def test_a_notice_is_heard_to_its_end_and_the_caller_answered_after_it(
     spoken = record_of(call)["spoken"]
     assert "are you open" in spoken[1]["text"]
     assert all(entry["unheard"] == "" for entry in spoken if entry["speaker"] == "agent")
+
+
+@pytest.mark.slow
+def test_a_line_that_says_it_is_recorded_is(played: dict[str, Played]) -> None:
+    call = played["protected-greeting"]
+    wav = read(call.record_folder / record_of(call)["recording"])
+    assert wav.left == call.phone.sent_audio[: len(wav.left)]
+    assert wav.right == call.phone.heard_audio[: len(wav.right)]
+    assert len(wav.left) >= len(call.phone.sent_audio) - 8000

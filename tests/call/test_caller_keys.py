@@ -11,7 +11,7 @@ from voicebridge.call import events as ev
 from voicebridge.call.keys import MOST_KEYS, KeyRules, Keys, KeyUse
 from voicebridge.call.manners import Manners
 from voicebridge.call.reasons import EndReason
-from voicebridge.call.tool_calls import ToolRules
+from voicebridge.call.tool_calls import ToolManners, ToolRules
 
 BY_TOOL = KeyRules(KeyUse.TOOL, "extension", "number")
 
@@ -135,6 +135,21 @@ def test_each_entry_is_a_run_of_its_own_and_a_lone_hash_is_one() -> None:
         do.RunTool("keys-1", "extension", '{"number": "1"}'),
         do.RunTool("keys-2", "extension", '{"number": "#"}'),
     ]
+
+
+def test_a_tool_that_gives_way_to_the_caller_gives_way_to_his_keys_too() -> None:
+    manners = {"search": ToolManners(cancellable=True)}
+    driver = a_call(tools=ToolRules(tools=manners))
+    driver.feed(ev.ResponseCreated("r1"), ev.ToolCalled("r1", "c1", "search", "{}"))
+    out = driver.feed(*presses("1#"))
+    assert do.CancelTool("c1") in out
+    assert len(of(do.SendUserText, out)) == 1
+
+
+def test_an_entry_on_a_later_stream_of_the_call_is_no_repetition_of_an_earlier_one() -> None:
+    driver = a_call(BY_TOOL, tools=ToolRules(done={"keys-1": "{}", "c1": "{}", "keys-2": "{}"}))
+    (run,) = of(do.RunTool, driver.feed(*presses("5#")))
+    assert run == do.RunTool("keys-3", "extension", '{"number": "5"}')
 
 
 def test_a_tool_that_hangs_is_answered_for_as_any_other() -> None:

@@ -61,6 +61,30 @@ def test_the_goodbye_is_heard_to_its_end_before_the_call_is_over() -> None:
     assert do.NoteAgentSpoke("a9", 10_100, "Goodbye.", "", 12_000, 12_000) in out
 
 
+@pytest.mark.parametrize(("seconds", "heard_s"), [(12, 12), (60, 30)])
+def test_a_goodbye_spoken_at_the_pace_of_speech_is_heard_out_unless_it_has_no_end(
+    seconds: int, heard_s: int
+) -> None:
+    caller = Silent(0)
+    caller.wait(10.1)
+    caller.feed(ev.ResponseCreated("r9"))
+    returned, began = 0, caller.now
+    for _ in range(10 * seconds):
+        caller.feed(ev.AudioReceived("r9", "a9", 0, bytes(800)))
+        caller.wait(0.1)
+        marks = of(do.SendMark, caller.all)
+        for mark in marks[returned:]:
+            assert isinstance(mark, do.SendMark)
+            caller.feed(ev.MarkEchoed(mark.name))
+        returned = len(marks)
+        if caller.call.ended:
+            break
+    assert heard_s - 1 < caller.now - began < heard_s + 1
+    caller.feed(ev.AudioFinished("a9"), ev.ResponseDone("r9", "completed"))
+    caller.echo_all()
+    assert caller.call.ended is EndReason.SILENCE
+
+
 def test_a_word_of_the_callers_starts_the_count_anew() -> None:
     caller = Silent(1)
     assert caller.wait_for_words() == STILL_THERE

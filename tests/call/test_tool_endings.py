@@ -115,6 +115,16 @@ def test_a_tool_that_is_at_work_beside_the_goodbye_is_waited_for() -> None:
     assert of(do.HangUp, talk.hear_all()) == [do.HangUp(EndReason.AGENT_HUNG_UP)]
 
 
+def test_the_longest_duration_waits_for_no_tool() -> None:
+    talk = Talk()
+    talk.hear_all()
+    assert of(do.HangUp, talk.ring(100)) == []
+    talk.feed(ev.ResponseCreated("r2"), ev.ToolCalled("r2", "c2", "book", "{}"))
+    talk.feed(ev.GoodbyeRequested(EndReason.SPEND_LIMIT, "Say goodbye."))
+    assert of(do.HangUp, talk.ring(7)) == []
+    assert of(do.HangUp, talk.ring(1.1)) == [do.HangUp(EndReason.SPEND_LIMIT)]
+
+
 def test_a_model_that_says_no_goodbye_is_not_waited_for_without_end() -> None:
     talk = Talk()
     talk.hear_all()

@@ -43,6 +43,7 @@ greeting:
   interruptible: false
 tools: [hang_up, "package.module:function"]
 barge_in: {mode: pause, minimum_speech_ms: 120}
+keys: {tool: function, pause_ms: 900}
 limits: &limits
   max_duration_s: 900
   silence_s: 30.5

@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from voicebridge.errors import ConfigError
 from voicebridge.outbound import set_up
-from voicebridge.outbound.rest import TwilioRest
+from voicebridge.outbound.rest import ANSWER_WITHIN_S, TwilioRest
 from voicebridge.outbound.set_up import (
     add_outbound_tools,
     carrier_for,
@@ -20,6 +20,7 @@ from voicebridge.outbound.set_up import (
 )
 from voicebridge.personas.destinations import Destination
 from voicebridge.personas.persona import Persona
+from voicebridge.server.colleagues import LISTEN_WITHIN_S
 from voicebridge.settings import Outbound, Settings
 from voicebridge.tools.registry import ToolRegistry
 
@@ -206,3 +207,13 @@ def test_a_tool_without_its_keys_names_them(tmp_path: Path) -> None:
     assert missing == {"send_sms": ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")}
     with pytest.raises(ConfigError, match="opt_out"):
         tools.for_persona(["opt_out"])
+
+
+def test_the_tool_waits_as_long_as_any_colleague_may_take() -> None:
+    transfer = ToolRegistry.with_builtins().get("transfer")
+    assert transfer is not None
+    assert transfer.options.timeout_s is not None
+    longest_ring_s = next(
+        bound.le for bound in Destination.model_fields["ring_s"].metadata if hasattr(bound, "le")
+    )
+    assert transfer.options.timeout_s >= ANSWER_WITHIN_S + longest_ring_s + LISTEN_WITHIN_S

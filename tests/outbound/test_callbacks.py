@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -133,9 +134,9 @@ def test_a_promise_outlives_a_restart_and_is_claimed_once(tmp_path: Path) -> Non
     assert again.claim(NOON) == promise()
     assert again.claim(NOON) is None
     assert book_in(tmp_path).claim(NOON) is None
-    assert book_in(tmp_path).uncertain() == 1
+    assert book_in(tmp_path).doubtful() == (1, 0)
     book_in(tmp_path).settle(promise(), "placed", call_id="CA2")
-    assert book_in(tmp_path).uncertain() == 0
+    assert book_in(tmp_path).doubtful() == (0, 0)
     assert book_in(tmp_path).waiting() == []
 
 
@@ -169,7 +170,7 @@ def test_who_is_long_overdue_is_not_called_any_more(tmp_path: Path) -> None:
     book.add(late)
     assert book.claim(NOON + GRACE + timedelta(seconds=30)) == late
     assert book.waiting() == []
-    assert book.uncertain() == 1
+    assert book.doubtful() == (1, 0)
 
 
 def test_what_was_not_dialled_waits_again(tmp_path: Path) -> None:
@@ -188,6 +189,27 @@ def test_a_line_that_was_torn_or_written_by_hand_spoils_no_other(tmp_path: Path)
     file.write_bytes(whole + b'{"id": "x", "number": 7}\n[1]\nnonsense\n\xff\xfe\n' + whole[:30])
     book.add(promise(number=BERLIN))
     assert {one.number for one in book_in(tmp_path).waiting()} == {NEW_YORK, BERLIN}
+    assert book.doubtful() == (0, 5)
+
+
+def test_what_is_over_does_not_fill_the_file_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebridge.outbound.callback_book.MOST_LINES", 30)
+    book = book_in(tmp_path, 9)
+    kept = promise(NOON + timedelta(days=1), BERLIN)
+    unknown = promise(NOON, "+442079460958")
+    book.add(kept)
+    book.add(unknown)
+    assert book.claim(NOON) == unknown
+    for minute in range(100):
+        at = NOON + timedelta(minutes=minute)
+        book.add(promise(at))
+        assert book.claim(at) == promise(at)
+        book.settle(promise(at), "placed", call_id="CA1")
+        assert book.waiting() == [kept]
+        assert book.doubtful() == (1, 0)
+    assert len((tmp_path / "notes" / "callbacks.jsonl").read_bytes().splitlines()) < 40
 
 
 CLAIM_ALL = """
@@ -312,12 +334,14 @@ class Notebook:
         self.calls: list[NewCall] = []
         self.attempts = 0
         self.error: BaseException | None = None
+        self.placed = asyncio.Event()
 
     async def create_call(self, call: NewCall) -> str:
         self.attempts += 1
         if self.error is not None:
             raise self.error
         self.calls.append(call)
+        self.placed.set()
         return f"CA{len(self.calls)}"
 
     async def hang_up(self, call_id: str) -> None:
@@ -423,4 +447,26 @@ async def test_after_a_crash_in_the_middle_nobody_is_called_twice(tmp_path: Path
     again = Desk(tmp_path)
     assert await again.dialler.dial_due() == 0
     assert again.carrier.attempts == 0
-    assert again.book.uncertain() == 1
+    assert again.book.doubtful() == (1, 0)
+
+
+async def test_a_disk_that_fails_for_a_moment_breaks_no_promise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebridge.outbound.callback_dialler.LOOK_EVERY_S", 0.0)
+    desk, failures = Desk(tmp_path), [OSError("disk full")]
+    desk.book.add(promise())
+    claim = desk.book.claim
+
+    def claims(now: datetime) -> Callback | None:
+        if failures:
+            raise failures.pop()
+        return claim(now)
+
+    monkeypatch.setattr(desk.book, "claim", claims)
+    running = asyncio.create_task(desk.dialler.run())
+    async with asyncio.timeout(5):
+        await desk.carrier.placed.wait()
+    running.cancel()
+    await asyncio.wait({running})
+    assert (failures, desk.carrier.attempts) == ([], 1)

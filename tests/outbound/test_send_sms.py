@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +169,27 @@ async def test_a_message_that_may_have_been_sent_is_never_sent_again(
             await send(sms)
         post.error = None
     assert (post.attempts, post.sent) == (1, [])
+
+
+async def test_a_message_that_was_under_way_when_its_tool_was_stopped_is_not_sent_again(
+    post: Post, sms: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = asyncio.Event()
+
+    async def never(message: NewMessage) -> str:
+        reached.set()
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(post, "send_message", never)
+        sending = asyncio.create_task(send(sms))
+        await reached.wait()
+        sending.cancel()
+        await asyncio.wait({sending})
+    with pytest.raises(ToolFailed, match="not certain"):
+        await send(sms)
+    assert post.attempts == 0
 
 
 async def test_who_wants_to_be_left_alone_gets_no_message(post: Post, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from voicebridge.audio.format import FRAME_BYTES, ms_to_bytes
+from voicebridge.bridge.told import told_first
 from voicebridge.cli.main import main
 from voicebridge.personas.context import PersonaContext, variable_kinds
 from voicebridge.personas.layers import MAX_FILES, load_persona
@@ -64,11 +65,14 @@ def test_the_evening_has_what_the_page_says_it_has(config: Path) -> None:
 def test_the_words_know_of_the_call(config: Path) -> None:
     desk = load_persona(config / "personas" / "desk.yaml").persona
     morning = datetime(2026, 11, 22, 15, 5, tzinfo=UTC)
-    said = desk.rendered(PersonaContext(caller="+15550100001", called="+1", now=morning))
+    at_five_past = PersonaContext(caller="+15550100001", called="+1", now=morning)
+    said = desk.rendered(at_five_past)
     assert said.instructions == (
         "You are the receptionist of the practice. It is Sunday, 22 November 2026, 10:05.\n"
         "The caller rings from [caller.number].\nWe are at 12 Quay Street, opposite the ferry.\n"
     )
+    (told,) = told_first(said.told(at_five_past), None)
+    assert told in PAGE
     assert said.greeting is not None
     assert said.greeting.say == "Good morning, Harbour Dental."
     assert said.fallback == Fallback(
@@ -87,7 +91,7 @@ def test_filters_and_limits_are_those_of_the_code() -> None:
     (listed,) = re.findall(r"the filters (.*?)\. This is", PAGE, re.DOTALL)
     assert re.findall(r"`(\w+)`", listed) == list(FILTERS)
     assert f"at most {MOST_WORDS} characters" in PAGE
-    assert f"at most {MAX_CHARACTERS}\ncharacters" in PAGE
+    assert f"at most {MAX_CHARACTERS} characters" in PAGE
     assert f"up to {MAX_FILES} files" in PAGE
 
 
@@ -128,6 +132,6 @@ def test_what_the_page_says_of_keys_silence_and_recordings_is_so(config: Path) -
     assert recorded.greeting is not None
     assert not recorded.greeting.interruptible
     assert not load_persona(config / "personas" / "desk.yaml").persona.keep.recording
-    assert BEFORE_KEY_BYTES == ms_to_bytes(1000)
-    assert AFTER_KEY_BYTES == ms_to_bytes(500)
-    assert HELD_BYTES + STRETCH * FRAME_BYTES == ms_to_bytes(7000)
+    assert ms_to_bytes(1000) == BEFORE_KEY_BYTES
+    assert ms_to_bytes(500) == AFTER_KEY_BYTES
+    assert ms_to_bytes(7000) == HELD_BYTES + STRETCH * FRAME_BYTES

@@ -191,6 +191,29 @@ async def test_a_server_that_answers_no_ping_is_lost_and_that_is_no_normal_end()
         assert (error.code, error.by_us) == (1011, False)
 
 
+class PingNotes:
+    """What a connection asks of its transport about pings."""
+
+    def __init__(self) -> None:
+        self.pings = self.pongs = 0
+
+    def send_ping(self) -> None:
+        self.pings += 1
+
+    def notify_user_specific_pong_received(self) -> None:
+        self.pongs += 1
+
+
+async def test_a_server_is_not_asked_for_pongs_that_we_could_not_hear() -> None:
+    async with connected() as (conn, _peer):
+        notes: Any = PingNotes()
+        for held, pings, pongs in ((False, 1, 0), (True, 1, 1), (False, 2, 1)):
+            conn.hold(held)
+            conn.send_user_specific_ping(notes)
+            await asyncio.sleep(0)
+            assert (notes.pings, notes.pongs) == (pings, pongs)
+
+
 # --- the end --------------------------------------------------------------------------------------
 
 

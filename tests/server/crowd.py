@@ -102,7 +102,9 @@ async def stranger(kind: str, said: Said, where: tuple[str, int], doors: Doors) 
 
 async def drip(writer: asyncio.StreamWriter, text: bytes) -> None:
     for byte in text:
-        await asyncio.sleep(DRIP_S)
+        time_to = asyncio.Event()
+        asyncio.get_running_loop().call_later(DRIP_S, time_to.set)
+        await time_to.wait()
         writer.write(bytes([byte]))
 
 

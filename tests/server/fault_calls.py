@@ -35,6 +35,7 @@ from voicebridge.rehearsal.steps import AgentStep, CallerStep
 from voicebridge.rehearsal.voice import Speech, Word
 
 CALL_WITHIN_S = 60.0
+APART_S, LOOK_EVERY_S = 0.02, 0.01
 EXACT = (
     "frames lost model to caller",
     "frames lost caller to model",
@@ -213,6 +214,13 @@ def write_config(folder: Path, rows: dict[str, Row]) -> tuple[Path, dict[str, st
     return config, numbers
 
 
+async def after(seconds: float) -> None:
+    """Keep the ticks of many telephones from all falling on one moment."""
+    begin = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, begin.set)
+    await begin.wait()
+
+
 class Evening:
     """All that was played on one bridge."""
 
@@ -223,13 +231,13 @@ class Evening:
         self.own_lag_ms = 0.0
         """How late this process itself was at the most: its telephones, and its model."""
 
-    async def watch_own_lag(self) -> None:
-        due = time.monotonic()
-        while True:
-            due += 0.01
-            await asyncio.sleep(due - time.monotonic())
+    def watch_own_lag(self, due: float = 0.0) -> None:
+        """Look every 10 ms how late this process is, until the evening is over."""
+        if due:
             self.own_lag_ms = max(self.own_lag_ms, (time.monotonic() - due) * 1000)
-            due = time.monotonic()
+        if self.code is None:
+            due = time.monotonic() + LOOK_EVERY_S
+            asyncio.get_running_loop().call_later(LOOK_EVERY_S, self.watch_own_lag, due)
 
     def logged(self, event: str, **fields: Any) -> list[dict[str, Any]]:
         return [
@@ -262,7 +270,7 @@ async def play(folder: Path, rows: dict[str, Row], neighbours: int) -> Evening:
         async with serving(config, environment=environment) as serve:
 
             async def place(number: int, name: str, caller: Caller) -> PhoneLog:
-                await asyncio.sleep(number * 0.02)
+                await after(number * APART_S)
                 return await SimulatedCarrier(
                     webhook_url=serve.url + "/twilio/voice",
                     auth_token="token",
@@ -270,13 +278,12 @@ async def play(folder: Path, rows: dict[str, Row], neighbours: int) -> Evening:
                     to_number=numbers[name],
                 ).place_call(caller, deadline_s=CALL_WITHIN_S)
 
-            lag = asyncio.create_task(evening.watch_own_lag())
+            evening.watch_own_lag()
             async with asyncio.TaskGroup() as tasks:
                 phones = [
                     tasks.create_task(place(number, name, caller))
                     for number, (name, caller) in enumerate(callers)
                 ]
-            lag.cancel()
             serve.terminate()
             evening.code, _, log = await serve.end()
         evening.log = [json.loads(line) for line in log.splitlines() if line.startswith("{")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from contextlib import suppress
 
 import structlog
@@ -22,6 +21,12 @@ class Enough(BaseException):
     """What no ``except Exception`` catches."""
 
 
+async def _while(seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await asyncio.Event().wait()
+
+
 @tool
 async def work() -> dict[str, str]:
     """Work, as a tool should."""
@@ -37,7 +42,7 @@ async def slow() -> None:
 @tool(timeout_s=40)
 async def long() -> dict[str, str]:
     """Take as long as a slow system does, and bring it then."""
-    await asyncio.sleep(LONG_S)
+    await _while(LONG_S)
     return {"status": "done at last"}
 
 
@@ -77,7 +82,7 @@ async def leave_at_once() -> None:
 async def block() -> dict[str, str]:
     """Hold up the event loop."""
     log.info("block_begins")
-    time.sleep(BLOCKED_S)  # noqa: ASYNC251 - the fault
+    threading.Event().wait(BLOCKED_S)
     log.info("block_is_over")
     return {"status": "done"}
 
@@ -103,9 +108,7 @@ async def unserialisable() -> object:
 @tool(cancellable=True)
 async def leave_line(context: CallContext, after_ms: int = 0) -> str:
     """End the call, after a while."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(after_ms / 1000):
-            await asyncio.Event().wait()
+    await _while(after_ms / 1000)
     context.hang_up("the conversation is over")
     return "The call ends."
 

@@ -25,6 +25,8 @@ WEBHOOKS = (
     "/twilio/status",
     "/twilio/stream-status",
     "/twilio/amd",
+    "/twilio/colleague?bridge.call=CA1&bridge.attempt=1",
+    "/twilio/colleague-status?bridge.call=CA1&bridge.attempt=1",
 )
 _WORDS = ("Ann", "Jürgen Öd & Söhne", "+=%", "☎ 📞", "", "  x ", "anonymous", "1\r\n2")
 

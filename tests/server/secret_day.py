@@ -172,6 +172,7 @@ async def back_office() -> AsyncIterator[str]:
         told = {"path": request.path_qs, "headers": dict(request.headers)}
         status = (200, 500, 401, 302)[next(numbers) % 4]
         told["body"] = (await request.text())[:2000]
+        told |= {"code": 21211, "message": f"not so: {told}", "sid": told["path"]}
         location = {"Location": f"http://127.0.0.1:1/{request.path_qs}"} if status == 302 else {}
         return web.json_response(told, status=status, headers=location)
 

@@ -30,7 +30,9 @@ class Beat:
         """Wait for the next beat; one that is long over is not waited for."""
         loop = asyncio.get_running_loop()
         self._next += FRAME_S
-        await asyncio.sleep(max(0.0, self._next - loop.time()))
+        rung = asyncio.Event()
+        loop.call_at(self._next, rung.set)
+        await rung.wait()
         self.late_ms.append(max(0.0, loop.time() - self._next) * 1000)
 
 

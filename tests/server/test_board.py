@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicebridge.server.crew.board import Board, State
-from voicebridge.server.crew.tallies import MINUTE_S, Happenings, Sums
+from voicebridge.server.crew.tallies import MINUTE_S, Happenings, Sums, Whereabouts
 from voicebridge.server.spending import DAY_S, HOUR_S, Spending
 from voicebridge.settings import Limits
 
@@ -49,6 +49,17 @@ def test_of_too_much_within_a_minute_the_oldest_is_forgotten_first() -> None:
     happened.add("new", 1000.0)
     assert happened.count("new", 1000.0) == Happenings.MOST
     assert happened.count("new", 1000.0 + MINUTE_S) == 0
+
+
+def test_a_call_is_where_it_was_answered_last_as_long_as_it_is_not_too_long_ago() -> None:
+    calls = Whereabouts(memoryview(bytearray(Whereabouts.BYTES)))
+    assert (calls.find("CA0"), calls.find("")) == (None, None)
+    for number in range(Whereabouts.MOST):
+        calls.note(f"CA{number}", number % 7)
+    calls.note("CA1", 9)
+    assert [calls.find(f"CA{number}") for number in (0, 1, 2, Whereabouts.MOST)] == [0, 9, 2, None]
+    calls.note(f"CA{Whereabouts.MOST}", 8)
+    assert [calls.find(f"CA{number}") for number in (0, 1, Whereabouts.MOST)] == [None, 9, 8]
 
 
 def test_what_a_worker_tells_stays_in_its_slot() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from fault_calls import NoiseVoice
+from fault_calls import APART_S, NoiseVoice, after
 from model_harness import tone
 from serve_process import serving
 
@@ -167,7 +167,7 @@ async def test_no_goodbye_is_cut_over_sockets(tmp_path: Path, first: int) -> Non
 
             async def place(seed: int) -> PhoneLog:
                 run = Run.of(seed)
-                await asyncio.sleep((seed - first) * 0.02)
+                await after((seed - first) * APART_S)
                 return await SimulatedCarrier(
                     webhook_url=serve.url + "/twilio/voice",
                     auth_token="token",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,34 +22,32 @@ from server_office import AUTH_TOKEN, CALLED, CALLER, WITHIN_S, Line, Office, ge
 from voicebridge.records.status import StatusBook
 from voicebridge.rehearsal.raw_stream import RawStream
 from voicebridge.rehearsal.signing import signature_header
-from voicebridge.server.crew import handover
+from voicebridge.server.crew import handover, worker
 from voicebridge.server.crew.board import State
 from voicebridge.server.crew.supervisor import make_crew
-from voicebridge.server.crew.worker import Worker, open_listeners
+from voicebridge.server.crew.worker import Crew, Worker, open_listeners
 from voicebridge.settings import Limits
 
 OpenCrew = Callable[..., Awaitable[list[Office]]]
 
 
 @pytest.fixture
-async def ends() -> AsyncIterator[list[socket.socket]]:
-    """Keep sockets that are open until all bridges are down."""
-    opened: list[socket.socket] = []
+async def crews() -> AsyncIterator[list[Crew]]:
+    """Keep crews open until all bridges are down."""
+    opened: list[Crew] = []
     yield opened
-    for each in opened:
-        each.close()
+    for crew in opened:
+        crew.close()
 
 
 @pytest.fixture
-async def open_crew(
-    ends: list[socket.socket], open_office: Callable[..., Awaitable[Office]]
-) -> OpenCrew:
+async def open_crew(crews: list[Crew], open_office: Callable[..., Awaitable[Office]]) -> OpenCrew:
     """Open workers that know of each other; a request to an office's URL comes to that worker."""
 
     async def open_(workers: int = 2, **settings: Any) -> list[Office]:
         ports = [open_listeners("127.0.0.1", 0) for _ in range(workers)]
         crew = make_crew(ports[0], workers)
-        ends.extend((*crew.reports, *crew.lifeline, *sum(crew.inboxes, ())))
+        crews.append(crew)
         offices = []
         for index, listeners in enumerate(ports):
             worker = Worker(replace(crew, listeners=listeners), index)
@@ -324,6 +321,10 @@ async def test_a_worker_that_leaves_keeps_its_calls_and_passes_others_on(
         leaving.bridge.switchboard.slot.state = State.LEAVING
         leaving.bridge.switchboard._draining = True
         assert "/twilio/media/1" in await ring(leaving, call_of(0, 1))
+        before = passed_on(other)
+        told = {"CallSid": line.call_id, "AnsweredBy": "human"}  # at an URL that names no worker
+        assert (await other.post("/twilio/amd", **told))[0] == 204
+        assert passed_on(other) == before + 1
         assert (await get(leaving.bridge.url + "/readyz"))[0] == 200
         _, health = await get(leaving.bridge.url + "/healthz")
         assert [worker["state"] for worker in health["workers"]] == ["leaving", "up"]
@@ -345,5 +346,23 @@ def test_a_name_that_is_no_workers_leaves_it_to_the_id(named: str) -> None:
     crew.board.slots[2].clear()
     assert {worker.owner_of(call_of(2, workers=3), named) for worker in asked} == {0}
     assert [worker.owner_of("", named) for worker in asked] == [0, 1, 0]
-    for end in (*crew.reports, *crew.lifeline, *sum(crew.inboxes, ())):
-        end.close()
+    crew.close()
+
+
+@pytest.mark.parametrize("stays", [False, True])
+async def test_a_worker_goes_when_all_who_have_just_come_are_seen_to_or_it_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch, stays: bool
+) -> None:
+    crew = make_crew((), 1)
+    leaving, waiting, looks = Worker(crew, 0), ["somebody", "somebody else"], []
+    leaving.report("")
+
+    async def look(_: float) -> None:
+        looks.append(State(leaving.slot.state))
+        if not stays:
+            waiting.pop()
+
+    monkeypatch.setattr("voicebridge.server.crew.worker.asyncio.sleep", look)
+    await leaving.see_off(waiting)
+    assert looks == [State.DOWN] * (worker.MOST_LOOKS if stays else 2)
+    crew.close()

@@ -20,7 +20,7 @@ from server_office import AUTH_TOKEN, QUESTION, Line, Office
 
 from voicebridge.audio.format import silence
 from voicebridge.call import commands as do
-from voicebridge.personas.persona import Keep, Persona
+from voicebridge.personas.persona import BargeIn, Keep, Persona
 from voicebridge.records.wav import StereoFile
 from voicebridge.rehearsal.behaviour import ScriptedCaller
 from voicebridge.rehearsal.carrier import SimulatedCarrier
@@ -98,14 +98,14 @@ async def recorded(office: Office, call_id: str) -> tuple[dict[str, Any], Wav]:
 
 
 def caller() -> ScriptedCaller:
-    """Listen to the greeting, ask, break into the answer, hear the last one, hang up."""
+    """Listen to the greeting, ask, break into the answer, hear what comes of it, hang up."""
     question = Speech("question", tone(500), ())
     barge_in = Speech("barge-in", tone(500, hz=300), ())
     return ScriptedCaller(
         [
             (CallerStep(say="question", after_agent_ms=200), question),
             (CallerStep(say="barge-in", into_agent_ms=500), barge_in),
-            (CallerStep(hang_up=True, after_agent_ms=200), None),
+            (CallerStep(hang_up=True, after_ms=1500), None),
         ]
     )
 
@@ -122,12 +122,17 @@ async def place(office: Office, network_delay_ms: int = 0) -> PhoneLog:
 async def test_it_is_sample_for_sample_what_the_telephone_sent_and_heard(
     open_office: OpenOffice, persona: Callable[..., Any]
 ) -> None:
-    office = await open_office("Good day.", " ".join(["answer"] * 15), "Good bye.", pace=8.0)
-    office.model.voice = NoiseVoice()
-    persona(office)
-    phones = await asyncio.gather(place(office), place(office, network_delay_ms=60))
-    for phone in phones:
-        assert phone.clears[0].dropped_bytes, "the answer was cut"
+    replies = "Good day.", " ".join(["answer"] * 15), "Good bye."
+    cutting, pausing = await open_office(*replies, pace=8.0), await open_office(*replies, pace=8.0)
+    persona(cutting)
+    persona(pausing, barge_in=BargeIn(mode="pause", minimum_speech_ms=100))
+    for office in (cutting, pausing):
+        office.model.voice = NoiseVoice()
+    calls = [(cutting, 0), (cutting, 60), (pausing, 30)]
+    phones = await asyncio.gather(*(place(office, delay_ms) for office, delay_ms in calls))
+    for (office, _), phone in zip(calls, phones, strict=True):
+        assert phone.clears[0].dropped_bytes, "the answer was stopped"
+        assert phone.played[-1].carrier_ms > phone.clears[0].carrier_ms, "and more was heard"
         record, wav = await recorded(office, phone.call_sid)
         assert (record["ended"], record["problems"]) == ("caller_hung_up", [])
         assert len(wav.left) == len(wav.right) == SECOND // 50 * record["frames_received"]
@@ -142,7 +147,9 @@ async def test_nothing_is_recorded_unless_the_persona_says_so(
     async with office.call() as line:
         runner = office.bridge.switchboard.calls.live(line.call_id)
         assert runner is not None
-        assert runner.hands.ear() == runner._corridor.hear, "a frame takes no step more than it must"
+        assert runner.hands.ear() == runner._corridor.hear, (
+            "a frame takes no step more than it must"
+        )
         await line.hang_up()
         record = await office.ended(line)
     assert record["recording"] is None

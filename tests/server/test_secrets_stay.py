@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -62,6 +63,14 @@ records: {directory: %s}
 default_persona: careless
 tools: {plugins: [%s]}
 limits: {calls_per_caller_per_minute: null, pending_sockets: 1000}
+outbound:
+  enabled: true
+  caller_id: "+15550100002"
+  opt_out_file: %s
+  api_url: %s
+  from_hour: 0
+  until_hour: 24
+  calls_per_minute: 1000
 log: {level: debug, format: %s}
 """
 ROUTING = """\
@@ -95,7 +104,14 @@ def write_world(folder: Path, office_url: str, log_format: str) -> Path:
         (config / name).mkdir(parents=True)
     records = json.dumps(str(config / "records"))
     files = {
-        "voicebridge.yaml": SETTINGS % (records, ", ".join(PLUGINS), log_format),
+        "voicebridge.yaml": SETTINGS
+        % (
+            records,
+            ", ".join(PLUGINS),
+            json.dumps(str(config / "never.txt")),
+            office_url,
+            log_format,
+        ),
         "personas/careless.yaml": PERSONA % (", ".join(TOOLS.split()), "true"),
         "personas/discreet.yaml": PERSONA % (", ".join(TOOLS.split()), "false"),
         "routing.yaml": ROUTING,
@@ -107,7 +123,7 @@ def write_world(folder: Path, office_url: str, log_format: str) -> Path:
     return config
 
 
-def environment(model_url: str) -> dict[str, str]:
+def environment(model_url: str, port: int) -> dict[str, str]:
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
     planted = {name: value for name, value in SECRETS.items() if name.isupper()}
     return {
@@ -115,9 +131,17 @@ def environment(model_url: str) -> dict[str, str]:
         **planted,
         "TWILIO_ACCOUNT_SID": ACCOUNT,
         "VOICEBRIDGE_REALTIME_URL": model_url,
+        "VOICEBRIDGE_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "PYTHONPATH": str(Path(__file__).parent),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def free_port() -> int:
+    """Find a port: the public address has to name it before the bridge listens there."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 class Day:
@@ -241,8 +265,11 @@ class Day:
             )
         )
         await self._ask(path, form, token=chance.choice((None, "another", secret)))
-        headers = {"Authorization": f"Bearer {chance.choice((secret, 'x'))}"}
-        body = chance.choice((json.dumps({"to": name, "persona": secret, name: 1}), ALL_SAID))
+        token = chance.choice((secret, "x", SECRETS["VOICEBRIDGE_API_TOKEN"]))
+        headers = {"Authorization": f"Bearer {token}"}
+        wish = {"to": chance.choice(NUMBERS), "persona": "careless", "consent": True}
+        wishes = (wish, wish | {"params": {"customer": name}}, {"to": name, "persona": secret})
+        body = chance.choice((*map(json.dumps, wishes), ALL_SAID))
         async with (
             aiohttp.ClientSession() as http,
             http.post(self.url + "/calls", data=body, headers=headers) as response,
@@ -260,13 +287,13 @@ def _without(text: str, sent: list[str]) -> str:
 
 @asynccontextmanager
 async def bridge(
-    config: Path, environ: dict[str, str]
+    config: Path, environ: dict[str, str], port: int
 ) -> AsyncIterator[tuple[str, Path, Callable[[], None]]]:
     """Serve, with all output in a file: yields address, file, and what tells it to stop."""
     said = config / "said.txt"
     with said.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "voicebridge", "serve", "--port", "0"),
+            *(sys.executable, "-m", "voicebridge", "serve", "--port", str(port)),
             *("--config", str(config)),
             stdout=out,
             stderr=out,
@@ -318,8 +345,9 @@ async def test_a_day_of_calls_gives_nothing_away(
     model = TalkativeModel()
     async with model.running() as model_url, back_office() as office_url:
         config = write_world(tmp_path, office_url, log_format)
-        environ = environment(model_url)
-        async with bridge(config, environ) as (url, said, stop):
+        port = free_port()
+        environ = environment(model_url, port)
+        async with bridge(config, environ, port) as (url, said, stop):
             day = Day(url, seed=len(log_format))
             await day.happen()
             async with aiohttp.ClientSession() as http:

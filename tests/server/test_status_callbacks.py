@@ -47,7 +47,16 @@ async def test_stream_statuses_are_kept_by_stream_and_event(
     assert len(kept[1]["StreamError"]) == 200
 
 
-@pytest.mark.parametrize("path", ["/twilio/status", "/twilio/stream-status", "/twilio/dial-done"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/twilio/status",
+        "/twilio/stream-status",
+        "/twilio/dial-done",
+        "/twilio/colleague?bridge.call=CA1",
+        "/twilio/colleague-status?bridge.call=CA1",
+    ],
+)
 async def test_a_callback_that_the_carrier_did_not_sign_is_refused(
     open_office: OpenOffice, tmp_path: Path, path: str
 ) -> None:

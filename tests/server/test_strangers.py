@@ -142,6 +142,39 @@ async def test_those_who_come_at_once_pass_one_at_a_time_with_a_turn_for_the_cal
     assert seen[:6] == [0, "call", 1, "call", 2, "call"]
 
 
+async def test_one_that_stumbles_at_the_turnstile_holds_up_nobody() -> None:
+    turnstile, passed, stumbled = Turnstile(), asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, _context: stumbled.set())
+
+    def stumble() -> None:
+        raise ConnectionError
+
+    for go in (stumble, stumble, passed.set):
+        turnstile.queue(go)
+    async with asyncio.timeout(WITHIN_S):
+        await passed.wait()
+    assert stumbled.is_set()
+
+
+async def test_who_is_known_is_not_sent_away_while_the_answer_takes_its_time(
+    open_office: OpenOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicebridge.server.door.KNOWN_WITHIN_S", 0.05)
+    office = await open_office(at="ws://127.0.0.1:1")
+    late = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.3, late.set)
+    board = office.bridge.switchboard
+
+    async def take_their_time() -> Any:
+        await late.wait()
+        return board.personas
+
+    monkeypatch.setattr(board, "take_up_personas", take_their_time)
+    status, _ = await office.post("/twilio/voice", CallSid="CA1", From="+15550100001")
+    assert (status, late.is_set()) == (200, True)
+
+
 async def test_what_comes_while_a_connection_waits_for_its_turn_is_not_lost(
     open_office: OpenOffice,
 ) -> None:

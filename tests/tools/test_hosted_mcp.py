@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from voicebridge.bridge.session import session_for
+from voicebridge.bridge.session import approvals_of, session_for
 from voicebridge.errors import ConfigError
 from voicebridge.personas.hosted_mcp import HostedMcpServer
 from voicebridge.personas.persona import Persona
@@ -52,6 +52,16 @@ def test_the_session_names_the_server_its_tools_and_the_secret() -> None:
     ]
 
 
+@pytest.mark.parametrize("approval", ["always", "ask", "never"])
+def test_a_server_whose_calls_need_approval_is_told_to_ask(approval: str) -> None:
+    asking = persona(approval=approval)
+    asked = session_for(asking, (), server_answers=True, secrets={"SHOP_TOKEN": SecretStr("t")})
+    (tool,) = asked.model_dump(exclude_unset=True)["tools"]
+    assert tool["require_approval"] == "always"
+    assert approvals_of(asking) == {"shop": approval}
+    assert approvals_of(persona()) == {}
+
+
 def test_a_server_without_secret_and_description_names_neither() -> None:
     asked = session_for(persona(authorization=None, description=None), (), server_answers=True)
     (tool,) = asked.model_dump(exclude_unset=True)["tools"]
@@ -68,6 +78,7 @@ def test_a_server_without_secret_and_description_names_neither() -> None:
         {"label": "the shop"},
         {"authorization": "${SHOP_TOKEN}"},
         {"require_approval": "always"},
+        {"approval": "sometimes"},
     ],
 )
 def test_a_server_that_cannot_be_used_is_refused(wrong: dict[str, Any]) -> None:

@@ -289,10 +289,9 @@ async def test_a_very_long_result_is_cut_between_signs_and_says_so(sign: str) ->
         return sign * 20_000
 
     output = await give.invoke("", CONTEXT)
-    size = len((sign * 20_000).encode())
     assert MAX_OUTPUT_BYTES - 16 < len(output.encode()) <= MAX_OUTPUT_BYTES
     told = json.loads(output)
-    assert told["cut"] == f"cut here: {size} bytes are more than the 16384 allowed"
+    assert told["cut"] == "cut here: more than 16384 bytes"
     assert set(told["beginning"]) == {sign}
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from voicebridge.errors import ToolFailed
 from voicebridge.tools.data import (
+    MAX_DEPTH,
     MAX_OUTPUT_BYTES,
     as_output,
     clean,
@@ -85,7 +86,7 @@ def test_words_hidden_in_tags_are_gone() -> None:
 def test_ten_megabytes_are_cut_and_said_to_be() -> None:
     for result in ("x" * 10_000_000, {"rows": ["x" * 100] * 100_000}):
         told = json.loads(as_output("t", result))
-        assert "bytes are more than the 16384 allowed" in told["cut"]
+        assert told["cut"] == "cut here: more than 16384 bytes"
         assert len(told["beginning"]) > 15_000
 
 
@@ -106,3 +107,23 @@ def test_json_nested_too_deep_is_text() -> None:
 def test_a_part_of_a_reply_is_shortened_to_its_own_limit() -> None:
     assert shortened({"a": 1}, 100) == {"a": 1}
     assert shortened("ä" * 100, 11) == {"beginning": "ä" * 5, "cut": "cut here: more than 11 bytes"}
+
+
+def test_a_result_that_is_nested_without_end_is_refused() -> None:
+    nested: Any = []
+    for _ in range(MAX_DEPTH - 1):
+        nested = [nested, {}, [], {"a": []}]
+    assert json.loads(as_output("t", nested))
+    for _ in range(100_000):
+        nested = {"in": nested}
+    with pytest.raises(ToolFailed):
+        as_output("t", nested)
+
+
+def test_an_iterator_inside_a_result_is_refused_before_it_is_read() -> None:
+    def numbers() -> Any:
+        raise AssertionError("it was read")
+        yield
+
+    with pytest.raises(ToolFailed):
+        as_output("t", {"numbers": numbers()})

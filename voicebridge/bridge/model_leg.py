@@ -96,22 +96,14 @@ Meaning = ev.Event | RealtimeProtocolError
 class ModelLeg:
     """One realtime session that runs with the settings asked for."""
 
-    __slots__ = (
-        "_audio_waiting",
-        "_conn",
-        "_outbox",
-        "_post_audio",
-        "_together",
-        "appended",
-        "on_usage",
-    )
+    __slots__ = ("_chars", "_conn", "_outbox", "_post_audio", "_together", "appended", "on_usage")
 
     def __init__(self, conn: Conn) -> None:
         self._conn, self._post_audio = conn, conn.post_audio
         self._outbox: Outbox[str | ClientEvent] = Outbox(MOST_WAITING)
         # Until the writer runs all waits: what was kept while we dialled goes out as one append.
         self._outbox.idle = False
-        self._audio_waiting = 0
+        self._chars = 0  # of audio, in the outbox
         self.appended = 0
         """How many frames of the caller have been handed to the model."""
         self._together: list[str] | None = None
@@ -197,8 +189,8 @@ class ModelLeg:
                 self._put_audio(whole)
 
     def _put_audio(self, payload: str) -> None:
-        self._audio_waiting += len(payload)
-        if self._audio_waiting > MOST_AUDIO_WAITING:
+        self._chars += len(payload)
+        if self._chars > MOST_AUDIO_WAITING:
             raise OutboxFull(f"{MOST_AUDIO_WAITING} characters of audio wait to be written")
         self._outbox.put(payload)
 
@@ -217,7 +209,7 @@ class ModelLeg:
         Frames that had to wait for each other go out as one append. Raises ``RealtimeError``.
         """
         while True:
-            taken, self._audio_waiting = await self._outbox.take(), 0
+            taken, self._chars = await self._outbox.take(), 0
             for is_audio, group in groupby(taken, lambda x: type(x) is str):
                 if is_audio:
                     await self._conn.append_audio(_merged([str(payload) for payload in group]))

@@ -109,17 +109,20 @@ class Call:
         if desk.busy:
             out += desk.pump(now, at_ms)
         out += floor.pump(now, at_ms)
-        if ending.taken_back is not None and _was_no_speech(floor.turn.item_id, out):
-            out += self._say_goodbye_after_all(ending.taken_back, now, at_ms)
         drained, busy = floor.playout.drained(at_ms), desk.busy
+        if ending.taken_back is not None and _was_no_speech(floor.turn.item_id, out):
+            cut = drained and floor.responses.quiet
+            out += self._say_goodbye(ending.taken_back, GOODBYE if cut else None, now, at_ms)
         if busy or not drained or floor.turn.caller_speaking:
             ending.activity(now)
         if ending.leaving is None:
             return out
         all_heard = drained and floor.responses.quiet and not busy
         unheard_s = floor.playout.hearing(at_ms).unheard_ms / 1000
-        if busy:
+        if busy and ending.agents_own:
             ending.wait(now, unheard_s)
+        if isinstance(event, ev.AudioReceived):
+            ending.speaks(now, unheard_s)
         hang_up = ending.check(all_heard=all_heard, now=now, unheard_s=unheard_s)
         return [*out, *self._close(at_ms), *hang_up] if hang_up else out
 
@@ -250,17 +253,12 @@ class Call:
         self._ending.leave(reason, now, unheard_ms / 1000)
 
     def _say_goodbye(
-        self, reason: EndReason, words: str, now: float, at_ms: int
+        self, reason: EndReason, words: str | None, now: float, at_ms: int
     ) -> list[do.Command]:
+        """Decide the end, and have the agent say goodbye if it has not; ``words`` tell it how."""
         self._leave(reason, now, at_ms)
-        return self.floor.responses.request(now, words) if self._model_usable else []
-
-    def _say_goodbye_after_all(self, reason: EndReason, now: float, at_ms: int) -> list[do.Command]:
-        """End the call as it was about to: only a noise came between, which may have cut it."""
-        self._leave(reason, now, at_ms)
-        floor = self.floor
-        cut = floor.playout.drained(at_ms) and floor.responses.quiet
-        return floor.responses.request(now, GOODBYE, tools=False) if cut else []
+        asked = words is not None and self._model_usable
+        return self.floor.responses.request(now, words) if asked else []
 
     def _stop_agent(self, at_ms: int) -> list[do.Command]:
         """Stop what the agent says, and listen to nobody any more."""

@@ -35,7 +35,7 @@ class Desk:
     def __init__(
         self, rules: ToolRules, keys: KeyRules, floor: Floor, ending: Ending, filler: bytes
     ) -> None:
-        self._tools, self._keys, self._actions = ToolCalls(rules), Keys(keys), Actions()
+        self._tools, self._keys, self._actions = ToolCalls(rules), Keys(keys, rules.done), Actions()
         self._floor, self._ending, self._filler = floor, ending, filler
         self._handing_over = False
 
@@ -149,17 +149,16 @@ class Desk:
 
     def _tell(self, entry: str, now: float, at_ms: int) -> list[do.Command]:
         """Hand over an entry, which is a turn of the caller's like any other."""
-        self._tools.caller_spoke()
-        note = do.NoteKeys(at_ms, len(entry))
+        noted = [do.NoteKeys(at_ms, len(entry)), *self.caller_spoke(now, at_ms)]
         if self._keys.rules.use is KeyUse.TEXT:
             told = do.SendUserText(f"(The caller pressed these keys: {entry})")
-            return [note, told, *self._floor.responses.request(now)]
+            return [*noted, told, *self._floor.responses.request(now)]
         run = self._keys.run_for(entry)
         # What is kept of the run for the record holds no keys.
         started = self._tools.called(run.call_id, replace(run, arguments=""), now, at_ms)
         self._tools.rounds.response_done(run.call_id)
         asked = do.SendToolCall(run.call_id, run.name, run.arguments)
-        return [note, asked, *(run if isinstance(c, do.RunTool) else c for c in started)]
+        return [*noted, asked, *(run if isinstance(c, do.RunTool) else c for c in started)]
 
     def _answer_outputs(self, response_id: str, now: float, at_ms: int) -> list[do.Command]:
         """Let the model speak to the outputs, unless it has said goodbye with that response."""

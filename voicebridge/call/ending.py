@@ -17,6 +17,9 @@ from voicebridge.call.reasons import EndReason
 AFTER_LAST_MARK_S = 2.0
 """How much longer than its own length the last audio may take to be proven heard."""
 
+LONGEST_GOODBYE_S = 30.0
+"""A goodbye that is still being spoken after this is not waited for any more."""
+
 LEAST_PROGRESS_S = 0.5
 """So much has to have been heard while a bound passed, or else the carrier plays no more."""
 
@@ -39,6 +42,7 @@ class Ending:
         self._longest: float | None = None
         self._quiet_until: float | None = None
         self._leave_by: float | None = None
+        self._longest_goodbye = inf
         self._unheard_s = 0.0
         self._firm = False
 
@@ -50,6 +54,11 @@ class Ending:
         if self.leaving:
             return self._leave_by
         return soonest(self._longest, self._quiet_until)
+
+    @property
+    def agents_own(self) -> bool:
+        """Whether the agent is about to end the call, and no limit of ours."""
+        return self.leaving in _RECONSIDERED
 
     def started(self, now: float) -> None:
         """Start the limits: the stream is open."""
@@ -75,6 +84,13 @@ class Ending:
         if self.leaving is None:
             self.leaving, self._firm, self.taken_back = reason, firm, None
             self._leave_by, self._unheard_s = now + self._goodbye_s + unheard_s, unheard_s
+            self._longest_goodbye = now + unheard_s + LONGEST_GOODBYE_S
+
+    def speaks(self, now: float, unheard_s: float) -> None:
+        """Wait for words that a model speaks no faster than the ear hears them."""
+        if self._leave_by is not None:
+            heard_by = min(now + unheard_s + AFTER_LAST_MARK_S, self._longest_goodbye)
+            self._leave_by = max(self._leave_by, heard_by)
 
     def last_words(self, now: float, unheard_s: float) -> None:
         """Bound the wait anew: the goodbye is known now and lasts ``unheard_s`` yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -40,10 +41,10 @@ class KeyRules:
 
 
 class Keys:
-    """Gathers the digits of one entry."""
+    """Gathers the digits of one entry. ``taken`` are names that its runs cannot have."""
 
-    def __init__(self, rules: KeyRules | None = None) -> None:
-        self.rules = rules or KeyRules()
+    def __init__(self, rules: KeyRules | None = None, taken: Container[str] = ()) -> None:
+        self.rules, self._taken = rules or KeyRules(), taken
         self.deadline: float | None = None
         self._pressed = ""
         self._runs = 0
@@ -64,6 +65,8 @@ class Keys:
     def run_for(self, entry: str) -> do.RunTool:
         """Return the run of the tool that gets this entry, without the # that ended it."""
         self._runs += 1
+        while f"keys-{self._runs}" in self._taken:
+            self._runs += 1
         keys = entry.removesuffix(ENDS_WITH) or entry
         return do.RunTool(
             f"keys-{self._runs}", self.rules.tool, json.dumps({self.rules.argument: keys})

@@ -131,23 +131,31 @@ class Tape:
         heard = list(reel.until(reached))
         if not heard:
             return
-        # The frame that was stamped with this time was sent while its last 20 ms were heard.
-        end = ms_to_bytes(reached.at_ms) + FRAME_BYTES
-        due = max(each.sent + reached.position - each.start for each in heard)
-        way = max(FRAME_BYTES, end - due)
-        if reached.mark:
-            self._way = way
-        elif self._way:
-            way = min(way, self._way)
-        behind = self._end - heard[0].start
-        late = max(each.sent - each.start for each in heard) - behind
-        if late <= -IN_GOOD_TIME_BYTES and end - reached.position - behind < UNEVEN_BYTES:
-            way = -end
+        way = self._way_of(heard, reached)
         for each in heard:
             self._end = max(self._end, each.sent + way)
             if each.audio:
                 self._laid.append(do.KeepHeard(self._end, each.audio))
                 self._end += len(each.audio)
+
+    def _way_of(self, heard: Sequence[_Stretch], reached: _Reached) -> int:
+        """Tell how long it took from sending to hearing, where nothing else had to be heard first.
+
+        It is such that the last stretch ends when its end was reached.
+        """
+        # The frame that was stamped with this time was sent while its last 20 ms were heard.
+        end = ms_to_bytes(reached.at_ms) + FRAME_BYTES
+        way = end - max(each.sent + reached.position - each.start for each in heard)
+        way = max(FRAME_BYTES, way)
+        if reached.mark:
+            self._way = way
+        elif self._way:  # by the clock alone a run that stopped early would seem to have come late
+            way = min(way, self._way)
+        behind = self._end - heard[0].start
+        late = max(each.sent - each.start for each in heard) - behind
+        silent = end - reached.position - behind
+        on_time = late <= -IN_GOOD_TIME_BYTES and silent < UNEVEN_BYTES
+        return -end if on_time else way
 
 
 class TapedPlayout(Playout):

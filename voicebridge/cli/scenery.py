@@ -23,7 +23,14 @@ from voicebridge.personas.yaml_faults import did_you_mean
 from voicebridge.personas.yaml_lines import place_of
 from voicebridge.rehearsal.carrier import ACCOUNT_SID
 from voicebridge.rehearsal.scenario import Scenario
-from voicebridge.settings import Settings, SettingsFile, load_settings, tool_secrets
+from voicebridge.settings import (
+    TRANSPORT_VARIABLE,
+    Settings,
+    SettingsFile,
+    load_settings,
+    process_environment,
+    tool_secrets,
+)
 
 AUTH_TOKEN = "rehearsal-auth-token"  # noqa: S105 - both ends are ours and live for one call
 API_KEY = "rehearsal-api-key"
@@ -88,6 +95,7 @@ class Scenery:
             "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
             "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
             "VOICEBRIDGE_REALTIME_URL": self.model_url,
+            TRANSPORT_VARIABLE: process_environment().get(TRANSPORT_VARIABLE, ""),
         }
         settings = load_settings(config_dir, environ)
         local = {"host": HOST, "port": 0, "shutdown_grace_s": 0.0}
@@ -133,8 +141,10 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     both = dict(base)
     for key, value in over.items():
         below = both.get(key)
-        nested = isinstance(value, Mapping) and isinstance(below, Mapping)
-        both[key] = _merged(below, value) if nested else value
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            both[key] = _merged(below, value)
+        else:
+            both[key] = value
     return both
 
 

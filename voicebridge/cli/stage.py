@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from voicebridge.errors import ConfigError
+from voicebridge.cli.dial import CALLS_PATH, ask
+from voicebridge.cli.scenery import API_KEY, API_TOKEN, AUTH_TOKEN, Scenery
+from voicebridge.errors import CarrierError, ConfigError
 from voicebridge.personas.yaml_faults import did_you_mean
-from voicebridge.rehearsal.behaviour import CallerBehaviour, RecordedCaller, ScriptedCaller
-from voicebridge.rehearsal.carrier import SimulatedCarrier
+from voicebridge.rehearsal.account import Account
+from voicebridge.rehearsal.actions import actions_of
+from voicebridge.rehearsal.behaviour import (
+    CallerBehaviour,
+    RecordedCaller,
+    ScriptedCaller,
+    WaitingCaller,
+)
+from voicebridge.rehearsal.carrier import ACCOUNT_SID, SimulatedCarrier
+from voicebridge.rehearsal.expectations import Outcome, missed
 from voicebridge.rehearsal.live import Note
+from voicebridge.rehearsal.notes import PhoneNote, ignore
 from voicebridge.rehearsal.phone_log import PhoneLog
 from voicebridge.rehearsal.realtime_server import RealtimeServer
 from voicebridge.rehearsal.report import Report, make_report
 from voicebridge.rehearsal.scenario import Scenario, load_scenario
-from voicebridge.rehearsal.session_log import SessionLog
+from voicebridge.rehearsal.session_log import SessionLog, joined
+from voicebridge.rehearsal.sounds import heard_sounds
 from voicebridge.rehearsal.voice import Voice
 from voicebridge.rehearsal.wav import read_caller
-from voicebridge.server.running import load_switchboard, running_bridge
+from voicebridge.server.running import RunningBridge, load_switchboard, running_bridge
 from voicebridge.server.webhooks import VOICE_PATH
-from voicebridge.settings import (
-    TRANSPORT_VARIABLE,
-    Settings,
-    load_settings,
-    process_environment,
-    tool_secrets,
-)
 
-AUTH_TOKEN = "rehearsal-auth-token"  # noqa: S105 - both ends are ours and live for one call
-API_KEY = "rehearsal-api-key"
 CALLER_VOICE, AGENT_VOICE = "m3", "f3"
-LONGEST_CALL_S = 300.0
+LONGEST_CALL_S, PLACED_WITHIN_S = 300.0, 10.0
 NOBODYS_NUMBER = "+15550199999"
 """Called for a persona without a number: no other persona's, so that the default one answers."""
 
@@ -63,6 +68,18 @@ class Played:
     model: SessionLog
     report: Report
     record_folder: Path
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Everything that stands while a rehearsal is played."""
+
+    scenario: Scenario
+    bridge: RunningBridge
+    model: RealtimeServer
+    account: Account
+    carrier: SimulatedCarrier
 
 
 def find_scenario(config_dir: Path, name: str) -> Path:
@@ -85,33 +102,157 @@ async def play(rehearsal: Rehearsal, on_note: Callable[[Note], None] | None = No
 
     Raises ``ConfigError`` for a rehearsal that cannot be played.
     """
-    scenario = load_scenario(find_scenario(rehearsal.config_dir, rehearsal.scenario))
+    file = find_scenario(rehearsal.config_dir, rehearsal.scenario)
+    scenario = load_scenario(file)
     if rehearsal.dialect:
         scenario = scenario.model_copy(update={"dialect": rehearsal.dialect})
-    caller = await asyncio.to_thread(_caller, rehearsal, scenario)
+    async with _staged(rehearsal, file, scenario, on_note) as stage, asyncio.TaskGroup() as others:
+        waiting = await _call_meanwhile(stage, others)
+        earlier = [await _call_before(rehearsal, stage) for _ in range(_side(stage).earlier_calls)]
+        known = len(stage.model.sessions)
+        stage.model.shared = stage.model.script.begin()
+        caller = await asyncio.to_thread(_caller, rehearsal, scenario)
+        phone = await _place(stage, caller)
+        for one in waiting:
+            one.over = True
+    sessions = [session.log for session in stage.model.sessions[known:] if session.log.used]
+    errors = [error for log in earlier for error in log.errors]
+    return _judged(rehearsal, stage, phone, sessions, errors)
+
+
+@asynccontextmanager
+async def _staged(
+    rehearsal: Rehearsal,
+    file: Path,
+    scenario: Scenario,
+    on_note: Callable[[Note], None] | None,
+) -> AsyncIterator[_Stage]:
+    """Set up the model, the account, the bridge and the carrier around it."""
     script = scenario.script()
     if rehearsal.caller_wav:
         script = replace(script, caller_lines=())
-    async with AsyncExitStack() as stage:
-        model = await stage.enter_async_context(
-            RealtimeServer(script, Voice(variant=AGENT_VOICE), api_key=API_KEY, on_event=on_note)
+    async with AsyncExitStack() as stack:
+        model = RealtimeServer(script, Voice(variant=AGENT_VOICE), api_key=API_KEY)
+        model.on_event = on_note
+        await stack.enter_async_context(model)
+        side = scenario.carrier
+        account = Account(
+            account_sid=ACCOUNT_SID,
+            auth_token=AUTH_TOKEN,
+            expects=side.outbound.to if side.outbound else "",
+            manner=side.colleague,
+            on_event=on_note or ignore,
         )
-        settings = _settings(rehearsal, scenario, model.url)
+        await stack.enter_async_context(account.open())
+        scenery = Scenery(
+            config_dir=rehearsal.config_dir,
+            file=file,
+            scenario=scenario,
+            out=rehearsal.out,
+            model_url=model.url,
+            api_url=account.url,
+        )
+        settings = stack.enter_context(scenery.settings())
         switchboard = load_switchboard(settings)
         persona = switchboard.personas.named(scenario.persona)
-        bridge = await stage.enter_async_context(running_bridge(switchboard))
+        bridge = await stack.enter_async_context(running_bridge(switchboard))
         carrier = SimulatedCarrier(
             bridge.url + VOICE_PATH,
             auth_token=AUTH_TOKEN,
             network_delay_ms=rehearsal.network_delay_ms,
             jitter_ms=rehearsal.jitter_ms,
             on_event=on_note,
+            dials=side.dials,
+            rooms=account.rooms,
         )
         carrier.to_number = persona.numbers[0] if persona.numbers else NOBODYS_NUMBER
-        phone = await carrier.place_call(caller, deadline_s=LONGEST_CALL_S)
-    session = model.sessions[0].log if model.sessions else SessionLog()
+        yield _Stage(scenario, bridge, model, account, carrier)
+
+
+def _side(stage: _Stage) -> Any:
+    return stage.scenario.carrier
+
+
+async def _call_before(rehearsal: Rehearsal, stage: _Stage) -> PhoneLog:
+    """Place a call with the same script, to its end, that nobody watches."""
+    caller = await asyncio.to_thread(_caller, rehearsal, stage.scenario)
+    return await replace(stage.carrier, on_event=None).place_call(caller, deadline_s=LONGEST_CALL_S)
+
+
+async def _call_meanwhile(stage: _Stage, others: asyncio.TaskGroup) -> list[WaitingCaller]:
+    """Have other callers on the line, until they are told to hang up."""
+    callers = []
+    for number in range(_side(stage).calls_meanwhile):
+        there = asyncio.Event()
+
+        def note(happened: PhoneNote, there: asyncio.Event = there) -> None:
+            if happened.kind in {"agent", "hang_up"}:
+                there.set()
+
+        carrier = replace(
+            stage.carrier, on_event=note, from_number=f"+1555010{number:04d}", dials=()
+        )
+        callers.append(WaitingCaller())
+        others.create_task(carrier.place_call(callers[-1], deadline_s=LONGEST_CALL_S))
+        async with asyncio.timeout(PLACED_WITHIN_S):
+            await there.wait()
+    return callers
+
+
+async def _place(stage: _Stage, caller: CallerBehaviour) -> PhoneLog:
+    """Place the call that is watched, or have the bridge place it."""
+    outbound = _side(stage).outbound
+    if outbound is None:
+        return await stage.carrier.place_call(caller, deadline_s=LONGEST_CALL_S)
+    wish = {"to": outbound.to, "persona": stage.scenario.persona, "consent": True}
+    status, answer = await ask(stage.bridge.url + CALLS_PATH, API_TOKEN, wish)
+    if status != 201:
+        raise CarrierError(f"the bridge does not place the call: {answer}")
+    async with asyncio.timeout(PLACED_WITHIN_S):
+        placed = await stage.account.placed.get()
+    placed = replace(
+        placed,
+        answered_by=outbound.answered_by,
+        detected_after_ms=outbound.detected_after_ms,
+    )
+    return await stage.carrier.place_call(caller, deadline_s=LONGEST_CALL_S, placed=placed)
+
+
+def _judged(
+    rehearsal: Rehearsal,
+    stage: _Stage,
+    phone: PhoneLog,
+    sessions: Sequence[SessionLog],
+    errors: Sequence[str],
+) -> Played:
+    """Hold what came against the bars and against what the rehearsal expects."""
+    model, account = joined(sessions), stage.account
+    phone.errors += [*errors, *account.errors]
+    for colleague in account.colleagues:
+        phone.errors += colleague.log.errors
+    report = make_report(phone, model)
+    sounds = heard_sounds(phone, report.heard)
+    actions = actions_of(phone, model, sounds)
     folder = rehearsal.out / phone.call_sid
-    return Played(scenario, phone, session, make_report(phone, session), folder)
+    outcome = Outcome(
+        phone=phone,
+        actions=actions,
+        sounds=sounds,
+        told=model.told,
+        sessions=len(sessions),
+        records=[json.loads(path.read_text("utf-8")) for path in record_files(folder)],
+        requests=account.requests,
+        colleague=[verb for one in account.colleagues for verb in one.log.verbs_after_stream],
+        folder=rehearsal.out,
+    )
+    lines = missed(stage.scenario.expect, outcome)
+    report = report.acted(actions, sounds).expected(lines)
+    return Played(stage.scenario, phone, model, report, folder, outcome)
+
+
+def record_files(folder: Path) -> list[Path]:
+    """Find the records of a call: ``record.json``, and ``record-2.json`` of a second stream."""
+    return sorted(folder.glob("record*.json"), key=lambda path: (len(path.name), path.name))
 
 
 def _caller(rehearsal: Rehearsal, scenario: Scenario) -> CallerBehaviour:
@@ -120,29 +261,4 @@ def _caller(rehearsal: Rehearsal, scenario: Scenario) -> CallerBehaviour:
     voice = Voice(variant=CALLER_VOICE)
     return ScriptedCaller(
         [(step, voice.speak(step.say) if step.say else None) for step in scenario.caller]
-    )
-
-
-def _settings(rehearsal: Rehearsal, scenario: Scenario, model_url: str) -> Settings:
-    """Take the settings of the configuration, but nothing that could reach the outside."""
-    settings = load_settings(
-        rehearsal.config_dir,
-        {
-            "OPENAI_API_KEY": API_KEY,
-            "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
-            "VOICEBRIDGE_REALTIME_URL": model_url,
-            TRANSPORT_VARIABLE: process_environment().get(TRANSPORT_VARIABLE, ""),
-        },
-    )
-    local = {"host": "127.0.0.1", "port": 0, "shutdown_grace_s": 0.0}
-    return settings.model_copy(
-        update={
-            "public_url": None,
-            "default_persona": scenario.persona,
-            # A tool works in a rehearsal as it does in a call.
-            "tool_secrets": tool_secrets(rehearsal.config_dir),
-            "server": settings.server.model_copy(update=local),
-            "realtime": settings.realtime.model_copy(update={"dialect": scenario.dialect}),
-            "records": settings.records.model_copy(update={"directory": rehearsal.out}),
-        }
     )

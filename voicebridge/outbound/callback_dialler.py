@@ -39,14 +39,21 @@ class CallbackDialler:
 
     async def run(self) -> None:
         """Look every few seconds whether a call is due; never returns."""
-        if uncertain := await asyncio.to_thread(self._book.uncertain):
-            log.warning("callbacks_uncertain", calls=uncertain)
+        told = False
         while True:
             try:
+                told = told or await self._tell_doubts()
                 await self.dial_due()
             except OSError as error:  # a disk that is full now may have room later
                 log.error("callbacks_not_read", error=str(error))  # noqa: TRY400 - not a bug
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _tell_doubts(self) -> bool:
+        """Name in the log what somebody should look at: such calls are not placed."""
+        uncertain, unreadable = await asyncio.to_thread(self._book.doubtful)
+        if uncertain or unreadable:
+            log.warning("callbacks_doubtful", uncertain=uncertain, unreadable_lines=unreadable)
+        return True
 
     async def dial_due(self) -> int:
         """Dial what is due, as far as there are lines for it; returns how many were dialled."""

@@ -30,6 +30,7 @@ CALLER = "caller"
 DAY_S = 86_400.0
 _REMEMBERED = 10_000
 
+_UNCERTAIN = "it is not certain that the message was sent; do not send it again"
 _UNWANTED = 21610
 _UNABLE = {21211, 21214, 21217, 21408, 21612, 21614}
 """The carrier's codes for numbers that no text message can be sent to (Twilio, section 10)."""
@@ -38,7 +39,8 @@ _UNABLE = {21211, 21214, 21217, 21408, 21612, 21614}
 class Sent:
     """What was sent in each call: nothing twice, and no more than ``MOST_A_CALL``.
 
-    A message whose fate is not known counts as sent.
+    A message whose fate is not known, for the carrier did not say or the tool was stopped, is not
+    sent again either.
     """
 
     def __init__(self) -> None:
@@ -56,16 +58,16 @@ class Sent:
             return False
         if len(sent) >= MOST_A_CALL:
             raise ToolFailed(f"no more than {MOST_A_CALL} messages are sent in one call")
-        sent[message] = None
+        sent[message] = _UNCERTAIN
         return True
 
-    def failed(self, call_id: str, message: tuple[str, str], why: str, *, certain: bool) -> None:
-        """Take note that a message was not sent, or that this is not ``certain``."""
+    def settle(self, call_id: str, message: tuple[str, str], *, was_sent: bool) -> None:
+        """Take note of what became of a message."""
         sent = self._calls.get(call_id, {})
-        if certain:
-            sent.pop(message, None)
+        if was_sent:
+            sent[message] = None
         else:
-            sent[message] = why
+            sent.pop(message, None)
 
 
 class Daily:
@@ -123,10 +125,12 @@ def send_sms_tool(
                 NewMessage(to=number, sender=sender, text=words)
             )
         except RestError as error:
-            why, certain = _why(error)
+            why = _why(error)
             log.warning("sms_not_sent", error=str(error), status=error.status, code=error.code)
-            sent.failed(context.call_id, (number, words), why, certain=certain)
+            if why != _UNCERTAIN:
+                sent.settle(context.call_id, (number, words), was_sent=False)
             raise ToolFailed(why) from None
+        sent.settle(context.call_id, (number, words), was_sent=True)
         log.info("sms_sent", message_id=message_id, to=number)
         return told
 
@@ -145,12 +149,12 @@ def _number(to: str, context: CallContext) -> str:
     raise ToolFailed(f"there is nobody called {to!r} to write to; there are: {known}")
 
 
-def _why(error: RestError) -> tuple[str, bool]:
-    """Say in plain words why a message was not sent, and whether that is certain."""
+def _why(error: RestError) -> str:
+    """Say in plain words why a message was not sent."""
     if error.code == _UNWANTED:
-        return "this number has asked for no more messages", True
+        return "this number has asked for no more messages"
     if error.code in _UNABLE:
-        return "this number cannot get text messages", True
+        return "this number cannot get text messages"
     if error.status is None or error.status >= 500:
-        return "it is not certain that the message was sent; do not send it again", False
-    return "the message could not be sent; tell the caller, and offer another way", True
+        return _UNCERTAIN
+    return "the message could not be sent; tell the caller, and offer another way"

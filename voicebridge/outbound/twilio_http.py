@@ -16,12 +16,14 @@ import aiohttp
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 
+from voicebridge.errors import CarrierError
+
 MOST_ANSWER_BYTES = 1024 * 1024
 TOO_MANY = 429
 _API = "https://api.twilio.com"
 
 
-class TooManyRequests(Exception):
+class TooManyRequests(CarrierError):
     """The API's answer 429; ``wait_s`` is how long it wants to be left alone, None if unsaid."""
 
     def __init__(self, wait_s: float | None) -> None:

@@ -6,16 +6,22 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from voicebridge.personas.references import checked, names_in
+from voicebridge.personas.references import kept_out, names_in
 
 
 def _secure(url: str) -> str:
     if not url.startswith("https://"):
         raise ValueError("expected a URL that starts with https://; the vendor's servers dial it")
+    if "@" in url.split("/")[2]:
+        raise ValueError("expected a URL without user name and password; use 'authorization'")
     return url
 
 
-Reference = Annotated[str, AfterValidator(checked)]
+def _by_reference(written: str) -> str:
+    return kept_out("authorization", written)
+
+
+Reference = Annotated[str, AfterValidator(_by_reference)]
 
 
 class HostedMcpServer(BaseModel):

@@ -11,6 +11,10 @@ from pydantic import SecretStr
 
 _REFERENCE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 _ANY = re.compile(r"\$\{")
+_SECRET_NAME = re.compile(
+    r"authorization|token|secret|passw|credential|cookie|signature|api[_-]?key|[_-]key$",
+    re.IGNORECASE,
+)
 _FOLDERS = ("tools", "mcp", "personas")
 
 
@@ -18,6 +22,17 @@ def checked(text: str) -> str:
     """Return ``text``; raises ValueError for a ``${`` in it that is no reference."""
     if _ANY.search(_REFERENCE.sub("", text)):
         raise ValueError("expected a secret as ${env:NAME}, the name of an environment variable")
+    return text
+
+
+def kept_out(name: str, text: str) -> str:
+    """Return ``text``; raises ValueError if ``name`` is a secret's and the text no reference.
+
+    Secrets stand in the environment alone: files are copied, shown and kept in histories.
+    """
+    checked(text)
+    if _SECRET_NAME.search(name) and not _REFERENCE.search(text):
+        raise ValueError(f"'{name}' is a secret: write it as ${{env:NAME}}, a variable's name")
     return text
 
 

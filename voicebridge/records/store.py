@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from voicebridge.records.record import CallRecord
 from voicebridge.records.transcript import transcript
@@ -39,12 +40,19 @@ class RecordStore:
             return None
         folder = call_folder(self._directory, record.call_id)
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(record.to_dict(), ensure_ascii=False, indent=2)
-        suffix = self._write_new(folder, self.clean(text) + "\n")
+        text = json.dumps(self._cleaned(record.to_dict()), ensure_ascii=False, indent=2)
+        suffix = self._write_new(folder, text + "\n")
         (folder / f"transcript{suffix}.md").write_text(
             self.clean(transcript(record)), encoding="utf-8"
         )
         return folder
+
+    def _cleaned(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.clean(value)
+        if isinstance(value, dict):
+            return {key: self._cleaned(each) for key, each in value.items()}
+        return [self._cleaned(each) for each in value] if isinstance(value, list) else value
 
     def _write_new(self, folder: Path, text: str) -> str:
         """Write a record under the first name that is free, and return what the name ends with."""

@@ -1,8 +1,8 @@
 """The account at the simulated carrier: its REST API on loopback, and whom it calls.
 
 It is strict: a request without the account's key, with a field that is unknown or cannot be used,
-is refused as the carrier refuses it, and told in ``errors``. A call to ``expects`` is handed over to
-whoever plays that telephone; every other number is a colleague, who behaves as he is told to.
+is refused as the carrier refuses it, and told in ``errors``. A call to ``expects`` is handed over
+to whoever plays that telephone; every other number is a colleague, who does what he is told to.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ class FormRules:
     repeated: frozenset[str] = frozenset()
 
 
-_CALL_MORE = """FallbackUrl StatusCallback StatusCallbackMethod StatusCallbackEvent Method SendDigits
-    Timeout TimeLimit Record CallerId CallReason MachineDetection MachineDetectionTimeout AsyncAmd
+_CALL_MORE = """FallbackUrl StatusCallback StatusCallbackMethod StatusCallbackEvent Method
+    SendDigits Timeout TimeLimit Record CallerId CallReason MachineDetection MachineDetectionTimeout AsyncAmd
     AsyncAmdStatusCallback AsyncAmdStatusCallbackMethod Trim"""
 _UPDATE_MORE = "Method FallbackUrl StatusCallback StatusCallbackMethod TimeLimit"
 

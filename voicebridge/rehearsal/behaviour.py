@@ -147,6 +147,17 @@ class ScriptedCaller:
         return answered and not ear.more_to_come and ear.silent_ms(now_ms) >= wait_ms
 
 
+class WaitingCaller:
+    """A caller who says nothing, and hangs up as soon as ``over`` is set."""
+
+    def __init__(self) -> None:
+        self.over = False
+
+    def act(self, ear: Ear, now_ms: int) -> Act:
+        """Listen."""
+        return HANG_UP if self.over else QUIET
+
+
 class RecordedCaller:
     """A caller who is a recording, played from the first moment on whatever the agent does.
 

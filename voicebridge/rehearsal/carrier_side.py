@@ -1,4 +1,4 @@
-"""What happens at the carrier's side of a rehearsal besides the call itself, as its file says it."""
+"""What the carrier does in a rehearsal besides carrying the call, as its file says it."""
 
 from __future__ import annotations
 

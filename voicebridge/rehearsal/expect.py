@@ -61,7 +61,8 @@ class Expect(Strict):
     may lie between them. ``told`` are parts of the texts that the model is sent, ``never_told``
     what is in none of them. ``then`` are verbs after the stream, in order, each by its beginning.
     ``sessions`` is how many of the model are used. ``requests`` are all that the carrier's REST API
-    is asked, ``colleague`` what a colleague hears, in order. ``files`` are left behind in the folder, each with some of its text.
+    is asked, ``colleague`` is what a colleague gets to hear, in order. ``files`` are left behind in
+    the folder, each with some of its text.
     """
 
     ended: Text | None = None

@@ -25,6 +25,11 @@ def reply_of(run: int) -> Reply:
     return Reply(f"resp_{run:024d}", f"item_{run:024d}")
 
 
+def caller_item(run: int) -> str:
+    """Name what the caller said behind a run."""
+    return f"item_c{run:023d}"
+
+
 class EventWriter:
     """Numbers the events of one session and sends them."""
 

@@ -132,22 +132,30 @@ class Damage:
 def damage(phones: Collection[LoadPhone], sessions: Collection[LoadModel]) -> Damage:
     """Compare what was sent with what came, in both directions; of a cut reply a part may miss."""
     ends = [*(phone.heard for phone in phones), *(session.heard for session in sessions)]
-    lost, heard_by = 0, {session.phone: session.heard for session in sessions if session.phone}
-    for phone in phones:
-        heard = heard_by.get(phone)
-        lost += phone.sent - (heard.came.get(0, 0) if heard else 0)
-    for session in sessions:
-        came = session.phone.heard.came if session.phone else {}
-        lost += sum(
-            said - came.get(run, 0)
-            for run, said in session.spoken.frames.items()
-            if run not in session.spoken.cut_runs
-        )
     return Damage(
-        lost * FRAME_BYTES,
+        (lost_up(phones, sessions) + lost_down(sessions)) * FRAME_BYTES,
         sum(end.repeated for end in ends) * FRAME_BYTES,
         sum(end.swapped for end in ends) * FRAME_BYTES,
         sum(end.altered for end in ends) * FRAME_BYTES,
+    )
+
+
+def lost_up(phones: Iterable[LoadPhone], sessions: Iterable[LoadModel]) -> int:
+    """Count the frames of callers that no model heard."""
+    heard_by = {session.phone: session.heard for session in sessions if session.phone}
+    return sum(
+        phone.sent - (heard_by[phone].came.get(0, 0) if phone in heard_by else 0)
+        for phone in phones
+    )
+
+
+def lost_down(sessions: Iterable[LoadModel]) -> int:
+    """Count the frames of models that no phone got; of a cut reply a part may miss."""
+    return sum(
+        said - (session.phone.heard.came.get(run, 0) if session.phone else 0)
+        for session in sessions
+        for run, said in session.spoken.frames.items()
+        if run not in session.spoken.cut_runs
     )
 
 

@@ -80,7 +80,8 @@ class Generator:
                 self.late_ms.append((now - due) * 1000)
             self._play(self._slot)
             self._slot += 1
-        self._timer = self._loop.call_later(due - now, self._tick)
+        # A timer of less than a millisecond would ring at once, again and again until it is due.
+        self._timer = self._loop.call_later(max(SLOT_S, due - now), self._tick)
 
     def _play(self, slot: int) -> None:
         for phone in self._exchange.phones.due(slot):

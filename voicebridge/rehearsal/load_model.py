@@ -5,9 +5,7 @@ It speaks the GA dialect (OpenAI Realtime, sections 3 to 5).
 
 from __future__ import annotations
 
-import base64
 import json
-from binascii import a2b_base64
 from time import monotonic_ns
 from typing import Any
 
@@ -84,14 +82,14 @@ class LoadModel(WireEnd):
     def take(self, text: bytes) -> None:
         """Take an event of the client's."""
         if text.startswith(_APPEND) and text.endswith(b'"}'):
-            self._hear(a2b_base64(text[len(_APPEND) : -2]))
+            self._hear(text[len(_APPEND) : -2])
         else:
             self._obey(json.loads(text))
 
     def _obey(self, event: dict[str, Any]) -> None:
         match event["type"]:
             case "input_audio_buffer.append":
-                self._hear(base64.b64decode(event["audio"]))
+                self._hear(event["audio"].encode())
             case "session.update":
                 self.plan.has_tool = offers_tool(event["session"])
                 self._events.say("session.updated", session=event["session"])
@@ -106,9 +104,9 @@ class LoadModel(WireEnd):
             case "conversation.item.delete":
                 self._events.say("conversation.item.deleted", item_id=event["item_id"])
 
-    def _hear(self, audio: bytes) -> None:
+    def _hear(self, payload: bytes) -> None:
         now_ns = monotonic_ns()
-        last = self.heard.take(audio, now_ns)
+        last = self.heard.take_text(payload, now_ns)
         if last is not None and self.plan.phone is None:
             phone = self._exchange.phones.get(last.call)
             if phone is not None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from binascii import b2a_base64
 from collections import deque
 from collections.abc import Mapping
 from time import monotonic_ns
 from typing import Any
 
-from voicebridge.rehearsal.load_stamp import Arrivals, stamped
+from voicebridge.rehearsal.load_stamp import Arrivals, stamped_text
 from voicebridge.rehearsal.load_wire import WireEnd
 from voicebridge.rehearsal.twilio_wire import CONNECTED, StreamWriter
 
@@ -74,8 +73,7 @@ class LoadPhone(WireEnd):
         now_ns = monotonic_ns()
         while self._marks and self._marks[0][0] <= now_ns:
             self.send(self._writer.mark(self._marks.popleft()[1]).encode())
-        frame = stamped(self.number, 0, self.sent, now_ns)
-        payload = b2a_base64(frame, newline=False).decode()
+        payload = stamped_text(self.number, 0, self.sent, now_ns).decode()
         self.send(self._writer.media(payload, self.sent * 20).encode())
         self.sent += 1
 

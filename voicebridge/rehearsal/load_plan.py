@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from voicebridge.rehearsal.load_events import EventWriter, reply_of
+from voicebridge.rehearsal.load_events import EventWriter, caller_item, reply_of
 from voicebridge.rehearsal.load_phone import LoadPhone
 from voicebridge.rehearsal.load_stamp import stamped
 
@@ -61,7 +61,7 @@ class Plan:
         self._run = 0
         self._reply = reply_of(0)
         self._left = self._plays_until_ns = self._since_word = self._deltas_to_cut = 0
-        self._step: Callable[[int], None] = self._wait
+        self._step: Callable[[int], None] = _idle
         self._at_ns = _NEVER_NS
 
     def tick(self, now_ns: int) -> None:
@@ -72,25 +72,22 @@ class Plan:
     def start(self, phone: LoadPhone, now_ns: int) -> None:
         """Begin: the caller has been heard."""
         self.phone = phone
-        if self._step == self._wait:
+        if self._step == _idle:
             self._then(self._caller_starts, now_ns + _SECOND_NS)
 
     def respond(self, now_ns: int) -> None:
         """Reply because the client asks for it, unless something else is going on."""
-        if self._step == self._wait:
+        if self._step == _idle:
             self._begin(now_ns)
-        elif self._step == self._miss_answer:
+        elif self._step == self._speak:  # the tool's answer has come
             self._speak(now_ns)
 
     def stop(self) -> None:
         """Do nothing more."""
-        self._then(self._wait, _NEVER_NS)
+        self._then(_idle, _NEVER_NS)
 
     def _then(self, step: Callable[[int], None], at_ns: int) -> None:
         self._step, self._at_ns = step, at_ns
-
-    def _wait(self, _now_ns: int) -> None:
-        self._at_ns = _NEVER_NS
 
     def _caller_starts(self, now_ns: int) -> None:
         phone = self.phone
@@ -101,15 +98,15 @@ class Plan:
         if phone is not None and sounding:
             self.spoken.barge_ins += 1
             phone.clear_asked_ns = now_ns
-        where = {"audio_start_ms": 0, "item_id": self._caller_item}
-        self._events.say("input_audio_buffer.speech_started", **where)
+        item = caller_item(self._run)
+        self._events.say("input_audio_buffer.speech_started", audio_start_ms=0, item_id=item)
         if self._left:
             self._left = 0
             self._events.finish(self._reply, "cancelled")
         self._then(self._caller_stops, now_ns + self._within_ns(0.8, 1.6))
 
     def _caller_stops(self, now_ns: int) -> None:
-        item = self._caller_item
+        item = caller_item(self._run)
         self._events.say("input_audio_buffer.speech_stopped", audio_end_ms=0, item_id=item)
         self._events.say("input_audio_buffer.committed", item_id=item, previous_item_id=None)
         self._then(self._begin, now_ns + self._within_ns(0.2, 0.4))
@@ -119,12 +116,9 @@ class Plan:
             self._next_run()
             self.spoken.tools_called += 1
             self._events.call_tool(self._reply, TOOL, TOOL_ARGUMENTS)
-            self._then(self._miss_answer, now_ns + int(ANSWER_WITHIN_S * _SECOND_NS))
+            self._then(self._speak, now_ns + int(ANSWER_WITHIN_S * _SECOND_NS))
         else:
             self._speak(now_ns)
-
-    def _miss_answer(self, now_ns: int) -> None:
-        self._speak(now_ns)
 
     def _speak(self, now_ns: int) -> None:
         self._next_run()
@@ -171,9 +165,9 @@ class Plan:
     def _within_ns(self, low_s: float, high_s: float) -> int:
         return int(self._chance.uniform(low_s, high_s) * _SECOND_NS)
 
-    @property
-    def _caller_item(self) -> str:
-        return f"item_c{self._run:023d}"
+
+def _idle(_now_ns: int) -> None:
+    """Wait until something asks for more."""
 
 
 def offers_tool(session: dict[str, object]) -> bool:

@@ -8,7 +8,7 @@ does, and tells each sample as it takes it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from voicebridge.rehearsal.carrier import ACCOUNT_SID
-from voicebridge.rehearsal.load_figures import Spread, damage
+from voicebridge.rehearsal.load_figures import Spread, lost_down, lost_up
 from voicebridge.rehearsal.load_generator import (
     HOST,
     OPEN_AFTER_S,
@@ -34,7 +34,6 @@ from voicebridge.rehearsal.load_model import Exchange, LoadModel
 from voicebridge.rehearsal.load_phone import LoadPhone, call_sid_of
 from voicebridge.rehearsal.load_process import memory, open_files
 from voicebridge.rehearsal.load_soak_figures import Sample, SoakCounts, SoakFigures
-from voicebridge.rehearsal.load_stamp import FRAME_BYTES
 from voicebridge.rehearsal.twiml_reader import Connect, read_twiml
 from voicebridge.rehearsal.webhook import Subscriber, voice_fields
 
@@ -46,6 +45,7 @@ AFTER_LOSS_S = 8.0
 """How long a caller whose model is lost listens to what the bridge has to say."""
 
 AGAIN_AFTER_S = 1.0
+MOST_INCIDENTS = 50
 TOOL_SHARE = 0.2
 CALLED = "+15550100002"
 
@@ -131,9 +131,7 @@ class Soak:
         match end:
             case End.HUNG_UP:
                 self.counts.hung_up += 1
-                phone.fall_silent()
-                await _gone_within(phone, UNDER_WAY_S)
-                self.counts.lost += damage([phone], sessions).lost // FRAME_BYTES
+                await self._check_for_loss(phone, sessions, lasts_s)
                 phone.leave()
             case End.HURRIED:
                 self.counts.hurried += 1
@@ -153,12 +151,39 @@ class Soak:
         if end is not End.MODEL_LOST:
             self._count_harm(phone, sessions)
 
+    async def _check_for_loss(
+        self, phone: LoadPhone, sessions: Sequence[LoadModel], lasted_s: float
+    ) -> None:
+        """Let both ends fall silent, let arrive what is under way, and count what is missing."""
+        phone.fall_silent()
+        for session in sessions:
+            session.plan.stop()
+        await _gone_within(phone, UNDER_WAY_S)
+        up, down = lost_up([phone], sessions), lost_down(sessions)
+        self.counts.lost += up + down
+        if up or down:
+            self._tell(
+                phone,
+                f"after {lasted_s:.1f} s {up} of {phone.sent} frames lost on the way up and "
+                f"{down} on the way down, {len(sessions)} sessions",
+            )
+
     def _count_harm(self, phone: LoadPhone, sessions: Iterable[LoadModel]) -> None:
-        for heard in (phone.heard, *(session.heard for session in sessions)):
+        for way, heard in (("down", phone.heard), *(("up", one.heard) for one in sessions)):
             self.counts.repeated += heard.repeated
             self.counts.swapped += heard.swapped
             self.counts.altered += heard.altered
             self.counts.filled += heard.filled
+            if heard.repeated or heard.swapped or heard.altered:
+                self._tell(
+                    phone,
+                    f"on the way {way} {heard.repeated} frames repeated, {heard.swapped} swapped, "
+                    f"{heard.altered} altered",
+                )
+
+    def _tell(self, phone: LoadPhone, what: str) -> None:
+        if len(self.counts.incidents) < MOST_INCIDENTS:
+            self.counts.incidents.append(f"call {phone.number}: {what}")
 
     def sweep(self) -> None:
         """Forget the sessions that are over, once what they did is counted."""

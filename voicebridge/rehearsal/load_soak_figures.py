@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from statistics import median
 from typing import Any
@@ -92,6 +92,8 @@ class SoakCounts:
     altered: int = 0
     filled: int = 0
     """Silence that the bridge put in for frames that it thought missing."""
+    incidents: list[str] = field(default_factory=list)
+    """The first calls in which something was wrong, and what."""
 
     @property
     def ended(self) -> int:

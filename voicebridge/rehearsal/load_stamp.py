@@ -11,7 +11,9 @@ from __future__ import annotations
 import random
 import struct
 from array import array
+from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from zlib import crc32
 
 FRAME_BYTES = 160
@@ -24,8 +26,7 @@ _BODY_FROM = _HEAD.size + _CRC.size
 _FILLING = random.Random("voicebridge load").randbytes(FRAME_BYTES - _BODY_FROM)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """The head of a frame."""
 
     call: int
@@ -44,11 +45,38 @@ def read_stamp(frame: bytes) -> Stamp | None:
     """Read a frame; None if a byte of it is not as it was written."""
     if len(frame) != FRAME_BYTES or frame[_BODY_FROM:] != _FILLING:
         return None
+    return _read_head(frame)
+
+
+def _read_head(frame: bytes) -> Stamp | None:
     head = frame[: _HEAD.size]
     magic, call, run, number, sent_ns = _HEAD.unpack(head)
     if magic != _MAGIC or _CRC.unpack_from(frame, _HEAD.size)[0] != crc32(head):
         return None
     return Stamp(call, run, number, sent_ns)
+
+
+# The head is a whole number of base64's groups, so that its text is a matter of its own, and that
+# of the filling is always the same.
+_HEAD_CHARS = _BODY_FROM // 3 * 4
+_FILLING_TEXT = b2a_base64(_FILLING, newline=False)
+FRAME_CHARS = _HEAD_CHARS + len(_FILLING_TEXT)
+
+
+def stamped_text(call: int, run: int, number: int, sent_ns: int) -> bytes:
+    """Write a frame as base64: the same as of ``stamped``, for less."""
+    head = _HEAD.pack(_MAGIC, call, run, number, sent_ns)
+    return b2a_base64(head + _CRC.pack(crc32(head)), newline=False) + _FILLING_TEXT
+
+
+def read_stamp_text(text: bytes) -> Stamp | None:
+    """Read a frame written as base64; None if it is anything else, or not as it was written."""
+    if len(text) != FRAME_CHARS or not text.endswith(_FILLING_TEXT):
+        return None
+    try:
+        return _read_head(a2b_base64(text[:_HEAD_CHARS]))
+    except (ValueError, struct.error):
+        return None
 
 
 @dataclass(slots=True)
@@ -69,6 +97,14 @@ class Arrivals:
     _next: dict[int, int] = field(default_factory=dict)
     _missing: set[tuple[int, int]] = field(default_factory=set)
     _rest: bytes = b""
+
+    def take_text(self, payload: bytes, now_ns: int) -> Stamp | None:
+        """Take in audio as base64: mostly one whole frame, which costs next to nothing."""
+        stamp = None if self._rest else read_stamp_text(payload)
+        if stamp is None:
+            return self.take(a2b_base64(payload), now_ns)
+        self._count(stamp, now_ns)
+        return stamp
 
     def take(self, audio: bytes, now_ns: int) -> Stamp | None:
         """Take in audio of any length and return the last stamp in it."""

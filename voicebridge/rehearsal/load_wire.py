@@ -18,6 +18,7 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
 _CLOSE_NORMALLY = b"\x03\xe8"
 _LARGEST_HEAD = 16 * 1024
+_FINAL_TEXT, _16_BITS, _MASKED_16_BITS = 0x81, 126, 0x80 | 126
 
 
 class WireEnd(asyncio.Protocol):
@@ -81,6 +82,24 @@ class WireEnd(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Cut what came into messages."""
+        if not self._rest and (text := self._one_message(data)) is not None:
+            return self.take(text)
+        return self._take_all(data)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _one_message(self, data: bytes) -> bytes | None:
+        """Return the text if the data are one whole message of usual length: they mostly are."""
+        if not self._open or self._parts or len(data) < 8 or data[0] != _FINAL_TEXT:
+            return None
+        length = data[2] << 8 | data[3]
+        if data[1] == _MASKED_16_BITS and len(data) == length + 8:
+            return _unmasked(data[8:], data[4:8])
+        if data[1] == _16_BITS and len(data) == length + 4:
+            return data[4:]
+        return None
+
+    def _take_all(self, data: bytes) -> None:
         if self._rest:
             data, self._rest = self._rest + data, b""
         if not self._open:
@@ -93,8 +112,6 @@ class WireEnd(asyncio.Protocol):
             start = end
         if start < size:
             self._rest = data[start:]
-
-    # --- inside -------------------------------------------------------------------------------
 
     def _shake_hands(self, data: bytes) -> bytes | None:
         head, end, rest = data.partition(b"\r\n\r\n")

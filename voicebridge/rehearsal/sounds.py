@@ -1,4 +1,4 @@
-"""Tell what the caller heard, one sound after the other: words, keys, tones, the bridge's own voice.
+"""Tell what the caller heard, one sound after the other: words, keys, tones, packaged phrases.
 
 What is part of something that the model said is known by its bytes. All else is told by ear.
 """

@@ -61,7 +61,8 @@ class CallerStep(Strict):
 class AgentStep(Strict):
     """The agent's n-th response: something said, a tool called, or both in this order.
 
-    ``wait_ms`` is how long the model thinks before it. Each text of ``also_say`` is a further item of the same response.
+    ``wait_ms`` is how long the model thinks before it. Each text of ``also_say`` is a further item
+    of the same response.
 
     ``say`` may contain ``{heard}`` (the last words the caller heard of the reply that was cut
     last), ``{rest}`` (that reply from the sentence in which it was cut) and ``{output.KEY}``

@@ -51,6 +51,8 @@ async def connect(request: web.Request, visit: Visit, greeting: str | None = Non
     )
     if token is None:
         return None
+    if worker is not None:
+        worker.answered(visit.call_id)
     return twilio.twiml_connect(
         guard.stream_url(request, media_path),
         {"token": token},

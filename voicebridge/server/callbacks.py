@@ -15,11 +15,15 @@ from voicebridge.server.paths import AMD_PATH, STATUS_PATH, VOICE_PATH
 
 
 async def keep_promises(app: web.Application) -> AsyncIterator[None]:
-    """Place promised calls for the length of an application's life, if it places calls at all."""
+    """Place promised calls for the length of an application's life, if it places calls at all.
+
+    Of several workers one does it.
+    """
     switchboard, dialler = app[SWITCHBOARD], app.get(DIALLER)
     settings = switchboard.settings
     wanted, base = settings.outbound, settings.public_url
-    if dialler is None or wanted.callbacks_file is None or base is None:
+    elsewhere = not switchboard.slot.is_first
+    if dialler is None or wanted.callbacks_file is None or base is None or elsewhere:
         yield
         return
     book = CallbackBook(wanted.callbacks_file, wanted.callbacks_per_number)

@@ -155,10 +155,10 @@ class Turnstile:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        self._queue[0]()
-        self._queue.popleft()
+        go = self._queue.popleft()
         if self._queue:
             asyncio.get_running_loop().call_soon(self._turn)
+        go()
 
 
 class Door(asyncio.Protocol):

@@ -27,6 +27,7 @@ from voicebridge.server.forms import FORM_WITHIN_S, signed_form
 from voicebridge.server.keys import DIALLER, GUARD, REFUSALS, SWITCHBOARD
 from voicebridge.server.paths import AMD_PATH, STATUS_PATH, VOICE_PATH
 from voicebridge.server.status import keep
+from voicebridge.server.welcome import let_in
 from voicebridge.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -79,6 +80,7 @@ def dialler_for(settings: Settings, board: Board | None = None) -> Dialler | Non
 async def place_call(request: web.Request) -> web.Response:
     """Place a call: 201 with its id, or why not."""
     _check_token(request)
+    let_in(request)
     dialler, switchboard = request.app.get(DIALLER), request.app[SWITCHBOARD]
     if dialler is None:
         return _refused(404, "off", "outbound calls are not enabled")
@@ -141,6 +143,8 @@ async def _read(request: web.Request) -> Asked:
         return Asked.model_validate_json(body)
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="a body that does not arrive") from None
+    except ConnectionError:  # gone meanwhile: nobody hears this answer
+        raise web.HTTPBadRequest from None
     except ValidationError as error:
         places = [".".join(map(str, fault["loc"])) or "the body" for fault in error.errors()]
         body_ = json.dumps({"error": "request", "message": f"not usable: {', '.join(places)}"})

@@ -160,6 +160,10 @@ async def running_bridge(
             if worker is not None:
                 worker.leave()
             await switchboard.drain()
+            if worker is not None:
+                for site in list(runner.sites):
+                    await site.stop()
+                await worker.see_off(app[PENDING])
     finally:
         await switchboard.early.close()
         await switchboard.greetings.close()

@@ -12,11 +12,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json, to_json, to_jsonable_python
 
 from voicebridge.errors import ToolFailed
 
 MAX_OUTPUT_BYTES = 16 * 1024
+MAX_DEPTH = 100
+_OPENS, _CLOSES = ("{", "["), ("}", "]")
 
 # Signs that nobody sees or hears and that can hide words from a person who reads along: controls
 # except tab and line feed, invisible and direction-changing signs, halves of surrogate pairs,
@@ -49,16 +51,17 @@ def as_output(tool: str, result: object) -> str:
     """Write what a tool returned as one JSON value of at most MAX_OUTPUT_BYTES.
 
     Text that is a JSON object or list already is taken as such. What is larger is cut, as in
-    ``{"cut": "…", "beginning": "…"}``. Raises ToolFailed for a result that is not JSON.
+    ``{"cut": "…", "beginning": "…"}``; no more is written than is needed for that. Raises
+    ToolFailed for a result that is not JSON.
     """
     if isinstance(result, str):
         return _text(result)
-    if isinstance(result, Iterator):  # it may have no end
-        raise ToolFailed(f"{tool} gave a result that cannot be written as JSON")
     try:
+        if (beginning := _beginning_of_more(result)) is not None:
+            return _cut(beginning)
         raw = to_json(result, inf_nan_mode="null")
         if len(raw) > MAX_OUTPUT_BYTES:
-            return _cut(raw[:MAX_OUTPUT_BYTES].decode("utf-8", "ignore"), len(raw))
+            return _cut(raw[:MAX_OUTPUT_BYTES].decode("utf-8", "ignore"))
         return _dumped(cleaned(from_json(raw)))
     except (ValueError, TypeError, RecursionError) as error:
         raise ToolFailed(f"{tool} gave a result that cannot be written as JSON") from error
@@ -73,13 +76,43 @@ def shortened(value: Any, most_bytes: int) -> Any:
     return {"beginning": beginning, "cut": f"cut here: more than {most_bytes} bytes"}
 
 
+def _beginning_of_more(result: object) -> str | None:
+    """Return the beginning of what is too large; None for what is not.
+
+    It is written piece by piece, so that megabytes do not hold up the loop, nor what has no end.
+    """
+    pieces: list[str] = []
+    size = depth = 0
+    for piece in _PIECES.iterencode(result):
+        pieces.append(piece)
+        size += len(piece)
+        if piece in _CLOSES:
+            depth -= 1
+        elif piece[:1] in _OPENS and piece[-1] not in _CLOSES:
+            depth += 1
+        if depth > MAX_DEPTH:  # each piece comes through all levels: these take their time
+            raise ValueError("nested too deep")
+        if size > MAX_OUTPUT_BYTES:
+            return "".join(pieces)[:MAX_OUTPUT_BYTES]
+    return None
+
+
+def _jsonable(value: object) -> Any:
+    if isinstance(value, Iterator):
+        raise TypeError("an iterator may have no end")
+    return to_jsonable_python(value, inf_nan_mode="constants")
+
+
+_PIECES = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_jsonable)
+
+
 def _text(text: str) -> str:
     size = len(text.encode("utf-8", "replace"))
     if size <= MAX_OUTPUT_BYTES:
         written = _dumped(cleaned(_json_or_text(text)))
         if len(written.encode()) <= MAX_OUTPUT_BYTES:
             return written
-    return _cut(text[:MAX_OUTPUT_BYTES], size)
+    return _cut(text[:MAX_OUTPUT_BYTES])
 
 
 def _json_or_text(text: str) -> Any:
@@ -91,9 +124,9 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
-def _cut(text: str, size: int) -> str:
+def _cut(text: str) -> str:
     """Write as much of the beginning as fits beside the remark that there was more."""
-    marker = f"cut here: {size} bytes are more than the {MAX_OUTPUT_BYTES} allowed"
+    marker = f"cut here: more than {MAX_OUTPUT_BYTES} bytes"
     text = clean(text)
     while True:
         written = _dumped({"beginning": text, "cut": marker})

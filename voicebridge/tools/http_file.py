@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from voicebridge.personas.references import checked, names_in
+from voicebridge.personas.references import kept_out, names_in
 from voicebridge.personas.yaml_faults import did_you_mean
 from voicebridge.tools.http_text import placeholders, pointer
 from voicebridge.tools.tool import ToolOptions
@@ -90,7 +90,7 @@ def _header_names(headers: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"the header '{name}' cannot be set here")
         if not re.fullmatch(r"[ -~]+", text):
             raise ValueError(f"the header '{name}' must be one line of ASCII text")
-        checked(text)
+        kept_out(name, text)
     return headers
 
 

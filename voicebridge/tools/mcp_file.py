@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from voicebridge.personas.references import checked, names_in
+from voicebridge.personas.references import kept_out, names_in
 from voicebridge.tools.http_file import split
 from voicebridge.tools.tool import ToolOptions
 
@@ -21,7 +21,11 @@ def _offered(written: Any) -> Any:
     return written
 
 
-Reference = Annotated[str, AfterValidator(checked)]
+def _secrets_kept_out(values: dict[str, str]) -> dict[str, str]:
+    return {name: kept_out(name, text) for name, text in values.items()}
+
+
+ByName = Annotated[dict[str, str], AfterValidator(_secrets_kept_out)]
 
 
 class McpServerFile(BaseModel):
@@ -30,9 +34,9 @@ class McpServerFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     command: tuple[str, ...] | None = Field(default=None, min_length=1)
-    env: dict[str, Reference] = Field(default_factory=dict)
+    env: ByName = Field(default_factory=dict)
     url: str | None = None
-    headers: dict[str, Reference] = Field(default_factory=dict)
+    headers: ByName = Field(default_factory=dict)
     allow_http: bool = False
     tools: Annotated[dict[str, ToolOptions], BeforeValidator(_offered), Field(min_length=1)]
 

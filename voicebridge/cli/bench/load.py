@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voicebridge.cli.bench import Subparsers
+    from voicebridge.cli.bench.load_ramp import Ramp
     from voicebridge.cli.bench.load_turns import Runs
     from voicebridge.rehearsal.load_figures import LoadFigures
     from voicebridge.rehearsal.load_soak_figures import SoakFigures
@@ -80,28 +81,31 @@ def _measure(options: argparse.Namespace, folder: Path) -> int:
     from voicebridge.cli.bench.load_turns import OURS
     from voicebridge.rehearsal.load_svg import picture
 
-    runs, results = asyncio.run(_runs(options, folder))
-    values = {name: [run.to_dict() for run in of_one] for name, of_one in runs.items()}
+    runs, limits = asyncio.run(_runs(options, folder))
+    values: dict[str, object] = {
+        name: [run.to_dict() for run in of_one] for name, of_one in runs.items()
+    }
+    if limits:
+        values["limits"] = {name: ramp.to_dict() for name, ramp in limits.items()}
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
         text = json.dumps(values, indent=1)
         (options.out / "report.json").write_text(text, encoding="utf-8")
         (options.out / "latency.svg").write_text(picture(runs), encoding="utf-8")
-    print(json.dumps(values) if options.json else "\n".join([report(runs), *results]))
+    told = [ramp.told(name) for name, ramp in limits.items()]
+    print(json.dumps(values) if options.json else "\n".join([report(runs), *told]))
     ours = [run for name, of_one in runs.items() if name.startswith(OURS) for run in of_one]
     return int(any(not run.whole for run in ours if not run.void))
 
 
-async def _runs(options: argparse.Namespace, folder: Path) -> tuple[Runs, list[str]]:
+async def _runs(options: argparse.Namespace, folder: Path) -> tuple[Runs, dict[str, Ramp]]:
     from voicebridge.cli.bench.load_turns import contestants, ground_for, ramps, take_turns
 
     ground, them = await ground_for(options, folder), contestants(options, folder)
     if not options.ramp:
-        return await take_turns(them, ground, options, _tell), []
-    found = await ramps(them, ground, options, _tell)
-    return {name: ramp.runs for name, ramp in found.items()}, [
-        ramp.told(name) for name, ramp in found.items()
-    ]
+        return await take_turns(them, ground, options, _tell), {}
+    limits = await ramps(them, ground, options, _tell)
+    return {name: ramp.runs for name, ramp in limits.items()}, limits
 
 
 def _soak(options: argparse.Namespace, folder: Path) -> int:

@@ -32,6 +32,10 @@ class Ramp:
         middle = (self.borne + self.failed) // 2
         return max(self.borne + 1, middle - middle % FINEST)
 
+    def to_dict(self) -> dict[str, int | str | None]:
+        """Return the result as JSON values."""
+        return {"borne": self.borne, "failed": self.failed, "why": self.why}
+
     def told(self, name: str) -> str:
         """Write the result as a line."""
         if self.failed is None:

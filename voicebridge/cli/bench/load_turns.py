@@ -28,6 +28,7 @@ Runs = dict[str, list[LoadFigures]]
 async def ground_for(options: argparse.Namespace, folder: Path) -> Ground:
     """Choose the cores, and make a certificate where one is wanted."""
     cores = _cores()
+    _lift_file_limit()
     certificate = await certificate_in(folder) if options.tls else None
     return Ground(folder, cores[0], cores[1], certificate)
 
@@ -89,6 +90,14 @@ def _floor() -> Contestant:
     if not FLOOR.exists():
         raise ConfigError(f"{FLOOR} is part of the source tree: run this in a checkout")
     return Contestant("floor", (sys.executable, str(FLOOR), "{model_url}"))
+
+
+def _lift_file_limit() -> None:
+    """Allow as many sockets as may be allowed: each call takes two at either end."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _cores() -> list[int]:

@@ -75,6 +75,7 @@ def told(figures: SoakFigures) -> str:
         f"  files        {idle.files} idle, at most {_most_files(figures)}, {after.files} after",
         f"  left open    {after.sessions} model connections",
     ]
+    rows += [f"  incident     {incident}" for incident in counts.incidents[:10]]
     rows += [f"  FAULT        {fault}" for fault in figures.faults] or ["  all is as it must be"]
     return "\n".join(rows)
 

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
 from types import TracebackType
 
-from voicebridge.server.crew.tallies import Happenings, Sums
+from voicebridge.server.crew.tallies import Happenings, Sums, Whereabouts
 
 _CELLS = 8
 _SLOT_BYTES = _CELLS * 8
@@ -73,7 +73,7 @@ class Slot:
 
 
 class Board:
-    """Slots of the workers, and what they spend and count together."""
+    """Slots of the workers, what they spend and count together, and where calls are."""
 
     def __init__(
         self, memory: bytearray | mmap.mmap, workers: int, lock: AbstractContextManager[object]
@@ -85,8 +85,9 @@ class Board:
             for index in range(workers)
         ]
         self.lock = lock
-        self.spent = Sums(view[at : at + Sums.BYTES])
-        self.happened = Happenings(view[at + Sums.BYTES :])
+        self.spent = Sums(view[at : (at := at + Sums.BYTES)])
+        self.happened = Happenings(view[at : (at := at + Happenings.BYTES)])
+        self.whereabouts = Whereabouts(view[at : at + Whereabouts.BYTES])
 
     @classmethod
     def alone(cls) -> Board:
@@ -122,4 +123,4 @@ class _KernelLock:
 
 
 def _bytes(workers: int) -> int:
-    return workers * _SLOT_BYTES + Sums.BYTES + Happenings.BYTES
+    return workers * _SLOT_BYTES + Sums.BYTES + Happenings.BYTES + Whereabouts.BYTES

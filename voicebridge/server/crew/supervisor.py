@@ -87,6 +87,19 @@ class Supervisor:
 
         Raises ``VoicebridgeError`` when no worker can be started.
         """
+        outcome = self._mind()
+        if isinstance(outcome, int):
+            self.close()
+        return outcome
+
+    def close(self) -> None:
+        """Let go of what the crew had in common."""
+        signal.set_wakeup_fd(-1)
+        for end in (self._rung, self._bell):
+            end.close()
+        self._crew.close()
+
+    def _mind(self) -> Worker | int:
         self._listen()
         while True:
             if (worker := self._start_due()) is not None:

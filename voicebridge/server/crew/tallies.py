@@ -1,7 +1,7 @@
-"""What was spent by the minute and what has happened of late, in memory that processes may share.
+"""What was spent, what has happened, which call is where: in memory that processes may share.
 
-Neither takes a lock: whoever decides by what it reads holds the board's. A process that is killed
-in the middle of a change leaves it undone.
+None of these takes a lock: whoever decides by what it reads holds the board's. A process that is
+killed in the middle of a change leaves it undone.
 """
 
 from __future__ import annotations
@@ -72,6 +72,37 @@ class Happenings:
         self._ends[1] = after + 1
 
 
+class Whereabouts:
+    """Which worker a call is at: of the ``MOST`` calls that were answered last."""
+
+    MOST = 4096
+    BYTES = (1 + 2 * MOST) * _WORD_BYTES
+
+    def __init__(self, memory: memoryview) -> None:
+        words, most = memory.cast("q"), self.MOST
+        self._count, self._keys, self._workers = words[:1], words[1 : 1 + most], words[1 + most :]
+
+    def note(self, call_id: str, worker: int) -> None:
+        """Take note of where a call is from now on."""
+        place = self._place(call_id)
+        if place is None:
+            place = self._count[0] % self.MOST
+            self._count[0] += 1
+        self._workers[place], self._keys[place] = worker, _key(call_id)
+
+    def find(self, call_id: str) -> int | None:
+        """Return the worker of a call; None if it was not noted, or too long ago."""
+        place = self._place(call_id)
+        return None if place is None else int(self._workers[place])
+
+    def _place(self, call_id: str) -> int | None:
+        try:
+            return self._keys[: self._count[0]].tolist().index(_key(call_id))
+        except ValueError:
+            return None
+
+
 def _key(name: str) -> int:
     """Shorten a name to eight bytes that are the same in every process."""
-    return int.from_bytes(blake2b(name.encode(), digest_size=_WORD_BYTES).digest(), signed=True)
+    written = name.encode("utf-8", "surrogateescape")
+    return int.from_bytes(blake2b(written, digest_size=_WORD_BYTES).digest(), signed=True)

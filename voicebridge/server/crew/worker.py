@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sized
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from voicebridge.server.crew.board import Board, State
 from voicebridge.server.crew.handover import Inbox, take_in
 
 MOST_REPORT_BYTES = 16 * 1024
+LOOK_EVERY_S, MOST_LOOKS = 0.05, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ class Crew:
     reports: tuple[socket.socket, socket.socket]
     lifeline: tuple[socket.socket, socket.socket]
 
+    def close(self) -> None:
+        """Close all of it, in this process."""
+        pairs = (*self.inboxes, self.reports, self.lifeline)
+        for end in (*self.listeners, *(end for pair in pairs for end in pair)):
+            end.close()
+
 
 class Worker:
     """One of the processes that a node's calls are spread over."""
@@ -41,13 +48,14 @@ class Worker:
     def owner_of(self, call_id: str, named: str = "") -> int:
         """Tell which worker a call belongs to; ``named`` is the one that our URL has named.
 
-        Where nobody is named it is the id that decides, the same at every worker; and where there
-        is no id, it is whoever was asked. While that one is down or leaving, the next stands in
-        for it, and then our URLs name who that was.
+        URLs that are not ours name nobody, but the board knows where a call was answered. Of a new
+        one the id decides, the same at every worker; and where there is no id, it is whoever was
+        asked. While that one is down or leaving, the next takes the call for it.
         """
-        slots = self._crew.board.slots
+        slots, noted = self._crew.board.slots, self._crew.board.whereabouts.find(call_id)
         for slot in slots:
-            if str(slot.index) == named and slot.state in (State.UP, State.LEAVING):
+            is_named = str(slot.index) == named if named else slot.index == noted
+            if is_named and slot.state in (State.UP, State.LEAVING):
                 return slot.index
         first = self.index
         if call_id:
@@ -57,18 +65,22 @@ class Worker:
                 return slot.index
         return self.index
 
+    def answered(self, call_id: str) -> None:
+        """Tell the other workers that a call is here."""
+        with self._crew.board.lock:
+            self._crew.board.whereabouts.note(call_id, self.index)
+
     def inbox_of(self, owner: int) -> Inbox:
         """Return where a worker takes connections in."""
         return self._crew.inboxes[owner]
 
     @asynccontextmanager
     async def taking_in(self, make_handler: Callable[[], asyncio.Protocol]) -> AsyncIterator[None]:
-        """Take connections in that others hand over; at the end tell them not to any more."""
+        """Take connections in that others hand over, for the length of the context."""
         taking = asyncio.create_task(take_in(self._crew.inboxes[self.index], make_handler))
         try:
             yield
         finally:
-            self.slot.state = State.DOWN
             taking.cancel()
             with suppress(asyncio.CancelledError):
                 await taking
@@ -82,6 +94,18 @@ class Worker:
     def leave(self) -> None:
         """Tell the other workers to hand over what is about calls of this one, and no more."""
         self.slot.state = State.LEAVING
+
+    async def see_off(self, waiting: Sized) -> None:
+        """Be here no more, but for those who ``waiting`` tells to have just come.
+
+        What they want may be about a call of a worker that stays; and something may be under way
+        from one that has looked at the board a moment ago.
+        """
+        self.slot.state = State.DOWN
+        for _ in range(MOST_LOOKS):
+            await asyncio.sleep(LOOK_EVERY_S)
+            if not waiting:
+                return
 
     def watch(self, orphaned: Callable[[], None]) -> None:
         """Hear when the supervisor is gone."""

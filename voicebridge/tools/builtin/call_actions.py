@@ -17,7 +17,7 @@ from voicebridge.tools.tool import Tool, tool
 _KEYS = re.compile(r"[0-9*#wW]{1,32}")
 
 
-@tool(timeout_s=90, filler="One moment, I am trying to reach somebody.")
+@tool(timeout_s=110, filler="One moment, I am trying to reach somebody.")
 async def transfer(
     context: CallContext,
     destination: Annotated[str, Field(max_length=100), "The name of the place to connect to."],
