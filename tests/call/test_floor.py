@@ -56,7 +56,7 @@ class Line:
 
     def speak(self, response: str = "r1", item: str = "a1", words: str = "one two three") -> None:
         """Let the model send a second of speech, in full."""
-        self.floor.response_created(response)
+        self.floor.response_created(response, self.now, self.at_ms)
         self.floor.agent_speaks(ev.TranscriptReceived(item, words), self.at_ms)
         self.floor.agent_speaks(ev.AudioReceived(response, item, 0, SECOND), self.at_ms)
         self.floor.agent_speaks(ev.AudioFinished(item), self.at_ms)
@@ -155,7 +155,7 @@ def test_a_reply_is_created_while_paused_and_laid_behind_what_is_left() -> None:
 
 def test_an_active_response_is_cancelled_by_a_cut_of_ours() -> None:
     line = Line(Manners(minimum_speech_ms=200))
-    line.floor.response_created("r1")
+    line.floor.response_created("r1", line.now, line.at_ms)
     line.floor.agent_speaks(ev.AudioReceived("r1", "a1", 0, SECOND), 0)
     line.pump()
     line.wait(300)
@@ -186,7 +186,7 @@ def test_only_the_greeting_is_protected() -> None:
 
 def test_words_that_come_behind_their_cut_are_taken_from_the_models_memory() -> None:
     line = Line(Manners())
-    line.floor.response_created("r1")
+    line.floor.response_created("r1", line.now, line.at_ms)
     assert line.starts() == []
     line.floor.agent_speaks(ev.TranscriptReceived("a1", "one two"), 0)
     for _ in range(2):

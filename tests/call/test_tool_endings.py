@@ -101,6 +101,17 @@ def test_a_reply_that_was_cut_for_nothing_is_asked_for_again() -> None:
     assert len(of(do.CreateResponse, talk.feed(ev.SpeechStopped("u1", 400)))) == 1
 
 
+def test_a_response_that_was_asked_for_before_the_caller_went_on_is_not_said_into_it() -> None:
+    talk = Talk(minimum_speech_ms=300)
+    talk.hear_all()
+    talk.feed(ev.ToolFinished("c1", "{}", True), ev.SpeechStarted("u1", 0))
+    assert of(do.CancelResponse, talk.feed(ev.ResponseCreated("r2"))) == [do.CancelResponse("r2")]
+    audio = ev.AudioReceived("r2", "r2-item", 0, FRAME)
+    out = talk.feed(audio, ev.ResponseDone("r2", "cancelled"))
+    assert of(do.SendAudio, out) + of(do.CreateResponse, out) == []
+    assert len(of(do.CreateResponse, talk.feed(ev.SpeechStopped("u1", 900)))) == 1
+
+
 def test_a_tool_that_is_at_work_beside_the_goodbye_is_waited_for() -> None:
     talk = Talk()
     talk.hear_all()

@@ -63,7 +63,7 @@ def test_with_less_than_two_samples_in_the_half_nothing_is_claimed(count: int) -
     assert growth(samples(*([50_000.0] * count)), lambda memory: memory.own_kb).kb == 0
 
 
-STEADY = [50_000.0] * 40
+STEADY = [50_000.0] * 140
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,12 @@ def test_each_fault_is_told(soak: SoakFigures, words: str) -> None:
     (fault,) = soak.faults
     assert words in fault
     assert fault in told(soak)
+
+
+def test_growth_while_everything_warms_up_is_told_and_not_judged() -> None:
+    soak = figures(*(50_000 + 600.0 * at for at in range(60)))
+    assert soak.faults == []
+    assert "no verdict" in told(soak)
 
 
 def test_a_soak_without_fault_says_so_and_survives_json() -> None:

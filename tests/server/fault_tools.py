@@ -134,3 +134,9 @@ async def book_for_ever(day: str) -> None:
     """Book a table, which never comes to an end."""
     begin()
     await asyncio.Event().wait()
+
+
+@tool(timeout_s=0.2)
+async def take_card(context: CallContext) -> str:
+    """Take a card's number, in less time than anybody needs to type it."""
+    return await context.line.collect_keys(16, within_s=60)

@@ -231,6 +231,23 @@ class Forger:
                 form = []
         return replace(request, form=tuple(form))
 
+    def sign_less(self, request: Request) -> Request:
+        """Sign a part of the request, or all of it in another way, with the true key."""
+        form, chance, url = request.form or (), self._chance, self._public + request.path
+        signed = chance.choice(
+            (
+                self.sign(url),
+                self.sign(url, form[: chance.randrange(len(form))]),
+                self.sign(url + urlencode(form)),
+                self.sign(url + "".join(name for name, _ in sorted(form))),
+                self.sign(url + "".join(value for _, value in sorted(form))),
+                self.sign(url + "".join(name + value for name, value in reversed(form))),
+                self.sign(url.partition("?")[0], form),
+                self.sign(f"{url}?", form),
+            )
+        )
+        return replace(request, signatures=(signed,))
+
     def change_body(self, request: Request) -> Request:
         body, chance = request.sent_body, self._chance
         at = chance.randrange(len(body))
@@ -294,6 +311,7 @@ _OF_ALL: tuple[_Forge, ...] = (
 _OF_FORMS: tuple[_Forge, ...] = (
     Forger.change_fields,
     Forger.change_fields,
+    Forger.sign_less,
     Forger.change_body,
     Forger.change_kind,
     Forger.change_method,

@@ -49,7 +49,7 @@ NAMES = tuple(
     )
 )  # fmt: skip
 MAILS = tuple(f"{name.split()[0].lower()}.{name.split()[1].lower()}@post.example" for name in NAMES)
-NUMBERS = tuple(f"+1555{_CHANCE.randrange(10**7):07d}" for _ in range(12))
+NUMBERS = tuple(f"+1212736{_CHANCE.randrange(10**4):04d}" for _ in range(12))
 BARE = tuple(f"030 {_CHANCE.randrange(10**4):04d} {_CHANCE.randrange(10**4):04d}" for _ in range(6))
 SAID = (
     "my gallbladder was removed",

@@ -12,9 +12,8 @@ import pytest
 from server_office import WITHIN_S, Line, Office
 from steered_model import SteeredModel, SteeredSession
 
-from voicebridge.bridge import brake, call_runner, carrier_leg
+from voicebridge.bridge import brake, call_runner, carrier_leg, model_leg
 from voicebridge.bridge.brake import Brake
-from voicebridge.bridge.model_leg import MOST_AUDIO_WAITING
 from voicebridge.bridge.phrases import load_phrases
 
 pytestmark = pytest.mark.slow
@@ -107,12 +106,13 @@ async def test_frames_behind_a_model_that_does_not_read_are_merged_and_none_is_l
 
 
 async def test_a_model_that_reads_no_more_is_lost_and_no_other_call_with_it(
-    office: Office, model: SteeredModel
+    office: Office, model: SteeredModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(model_leg, "MOST_AUDIO_WAITING", 200_000)
     async with office.call(greeted=False) as line, office.call(greeted=False) as other:
         session, beside = await model.ready(0), await model.ready(1)
         await fill_up(line, session)
-        await line.say(noise(2 * MOST_AUDIO_WAITING * 3 // 4, seed=4))
+        await line.say(noise(400_000, seed=4))
         await line.until_heard(TROUBLE)
         await line.until_closed()
         record = await office.ended(line)
@@ -131,7 +131,7 @@ async def test_a_model_that_reads_no_more_is_lost_and_no_other_call_with_it(
 
 
 @pytest.fixture
-async def deaf_line(office: Office) -> AsyncIterator[Line]:
+async def deaf_line(office: Office, brakes: list[WatchedBrake]) -> AsyncIterator[Line]:
     """A phone that reads nothing until it is told to ``listen``."""
     async with office.answered() as (raw, token, after_url):
         await raw.begin(token=token)

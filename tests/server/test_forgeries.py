@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from forgery import HOST, MEDIA, WEBHOOKS, Forger, Request
+from pydantic import SecretStr
 from server_office import AUTH_TOKEN, WITHIN_S, Office
 
 OpenOffice = Callable[..., Awaitable[Office]]
@@ -82,7 +83,11 @@ async def test_no_forged_request_is_taken(
     public: str | None,
     record_property: Callable[[str, object], None],
 ) -> None:
-    office = await open_office(public_url=public)
+    office = await open_office(
+        public_url=public,
+        twilio_auth_token_old=SecretStr("the-token-before"),
+        twilio_shared_key=SecretStr("a-shared-key"),
+    )
     public = public or f"http://{HOST}"
     forgers = [Forger(count + number, AUTH_TOKEN, public) for number in range(AT_ONCE)]
     statuses = await try_forgeries(office, forgers, count)

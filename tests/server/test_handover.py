@@ -17,8 +17,11 @@ from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 from server_office import AUTH_TOKEN, CALLED, CALLER, WITHIN_S, Line, Office, get, post
 
+from voicebridge.cli.dial import ask
+from voicebridge.outbound.rest import NewCall
 from voicebridge.records.status import StatusBook
 from voicebridge.rehearsal.raw_stream import RawStream
 from voicebridge.rehearsal.signing import signature_header
@@ -26,7 +29,7 @@ from voicebridge.server.crew import handover, worker
 from voicebridge.server.crew.board import State
 from voicebridge.server.crew.supervisor import make_crew
 from voicebridge.server.crew.worker import Crew, Worker, open_listeners
-from voicebridge.settings import Limits
+from voicebridge.settings import Limits, Outbound
 
 OpenCrew = Callable[..., Awaitable[list[Office]]]
 
@@ -366,3 +369,39 @@ async def test_a_worker_goes_when_all_who_have_just_come_are_seen_to_or_it_takes
     await leaving.see_off(waiting)
     assert looks == [State.DOWN] * (worker.MOST_LOOKS if stays else 2)
     crew.close()
+
+
+async def test_so_many_calls_are_placed_a_minute_by_all_workers_together(
+    open_crew: OpenCrew, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Carrier:
+        """A carrier that takes every call."""
+
+        async def create_call(self, call: NewCall) -> str:
+            return "CA" + call.to[1:]
+
+        async def close(self) -> None:
+            return None
+
+    monkeypatch.setattr("voicebridge.server.outbound.TwilioRest", lambda *_: Carrier())
+    wanted = {
+        "enabled": True,
+        "caller_id": CALLED,
+        "opt_out_file": tmp_path / "opt-out.txt",
+        "from_hour": 0,
+        "until_hour": 24,
+        "calls_per_minute": 3,
+    }
+    offices = await open_crew(
+        outbound=Outbound.model_validate(wanted),
+        api_token=SecretStr("api-token"),
+        twilio_account_sid="AC1",
+        public_url="https://bridge.example.com",
+    )
+    wish = {"to": "+493012345678", "persona": "front-desk", "consent": True}
+    placed = [
+        await ask(offices[number % 2].bridge.url + "/calls", "api-token", wish)
+        for number in range(6)
+    ]
+    assert [status for status, _ in placed] == [201] * 3 + [429] * 3
+    assert {answer["error"] for status, answer in placed if status == 429} == {"rate"}

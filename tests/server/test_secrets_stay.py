@@ -15,6 +15,7 @@ from functools import partial
 from html import escape, unescape
 from pathlib import Path
 from random import Random
+from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus
 
 import aiohttp
@@ -267,14 +268,18 @@ class Day:
         await self._ask(path, form, token=chance.choice((None, "another", secret)))
         token = chance.choice((secret, "x", SECRETS["VOICEBRIDGE_API_TOKEN"]))
         headers = {"Authorization": f"Bearer {token}"}
-        wish = {"to": chance.choice(NUMBERS), "persona": "careless", "consent": True}
+        wish: dict[str, Any] = {
+            "to": chance.choice(NUMBERS),
+            "persona": "careless",
+            "consent": True,
+        }
         wishes = (wish, wish | {"params": {"customer": name}}, {"to": name, "persona": secret})
         body = chance.choice((*map(json.dumps, wishes), ALL_SAID))
         async with (
             aiohttp.ClientSession() as http,
             http.post(self.url + "/calls", data=body, headers=headers) as response,
         ):
-            self.answers.append(await response.text())
+            self.answers.append(_without(await response.text(), [secret, name, wish["to"]]))
 
 
 def _without(text: str, sent: list[str]) -> str:

@@ -105,6 +105,18 @@ def test_one_address_waits_in_few_places_and_a_proxy_in_many() -> None:
     assert (len(porch), sent_away, refusals.counted) == (29, [], {TURNED_AWAY: 1})
 
 
+def test_a_household_of_ipv6_counts_as_one_address() -> None:
+    porch = Porch(100, 2, Networks([]))
+    came = ["2001:db8::1", "2001:db8::2", "2001:db8::ffff", "2001:db8:0:1::1", "not:an:address"]
+    let_in = [porch.enter(number, address, lambda: None) for number, address in enumerate(came)]
+    assert let_in == [True, True, False, True, True]
+    mapped = ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.1"]
+    assert [porch.enter(name + "x", name, lambda: None) for name in mapped[:2]] == [True, True]
+    assert not porch.enter("third", mapped[2], lambda: None)
+    porch.leave(0)
+    assert porch.enter(0, "2001:db8::3", lambda: None)
+
+
 def test_who_has_waited_long_makes_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voicebridge.server.door.PATIENCE_S", 0.0)
     porch, sent_away = Porch(3, 3, Networks(["10.0.0.0/8"])), []

@@ -70,7 +70,7 @@ def control(tmp_path_factory: pytest.TempPathFactory) -> Evening:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_the_call_of_a_tool_that_is(evening: Evening, name: str) -> None:
+def test_the_call_goes_on_whose_tool_is(evening: Evening, name: str) -> None:
     row, (call,) = ROWS[name], evening.calls[name]
     call.nothing_is_lost()
     noted = call.record["tools"]

@@ -58,9 +58,9 @@ from voicebridge.realtime import (
 MOST_WAITING = 3000
 """Messages that may wait for the socket: a minute of the caller's frames."""
 
-MOST_AUDIO_WAITING = 2 * 1024 * 1024
-"""Characters of audio that may wait, in whatever pieces: three minutes, in case they came at once.
-By the clock a server that takes nothing is given up long before."""
+MOST_AUDIO_WAITING = 8 * 1024 * 1024
+"""Characters of audio that may wait, in whatever pieces, for a carrier that sends faster than life;
+by the clock a server that takes nothing is given up long before."""
 
 _SESSION_EVENT_ID = "session"
 

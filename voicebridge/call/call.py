@@ -148,7 +148,7 @@ class Call:
             case ev.CallerTranscribed():
                 return floor.transcribed(event, now, at_ms)
             case ev.ResponseCreated(response_id):
-                floor.response_created(response_id)
+                return floor.response_created(response_id, now, at_ms)
             case ev.ResponseDone():
                 return self._response_done(event, now, at_ms)
             case ev.RequestRejected():

@@ -20,7 +20,7 @@ from voicebridge.call.playout import Playout, Settled
 from voicebridge.call.responses import Responses
 from voicebridge.call.tape import TapedPlayout
 from voicebridge.call.transcript import Words
-from voicebridge.call.turn import Scene, Step, Turn
+from voicebridge.call.turn import Scene, State, Step, Turn
 
 PAUSABLE_LEAD_MS = 350
 """How much of a reply that may be paused lies at the carrier."""
@@ -99,11 +99,20 @@ class Floor:
             case ev.AudioFinished(item_id):
                 self.playout.finish(item_id)
 
-    def response_created(self, response_id: str) -> None:
-        """Take note of a response; the first may be one that is said to its end."""
+    def response_created(self, response_id: str, now: float, at_ms: int) -> list[do.Command]:
+        """Take note of a response; the first may be one that is said to its end.
+
+        One that was asked for before the caller began to speak again is stopped.
+        """
         if self._protect_next:
             self._protect_next, self._protected = False, response_id
         self.responses.created(response_id)
+        protected = response_id == self._protected
+        if protected or not self._manners.ours or self.turn.state is not State.TALKING:
+            return []
+        out = self.cut(now, at_ms)
+        self.responses.hold()
+        return out
 
     def response_done(self, response_id: str, now: float) -> list[do.Command]:
         """Take note that a response is complete."""

@@ -66,7 +66,10 @@ class ToolRules:
     done: Mapping[str, str] = field(default_factory=dict)
 
 
-TIMED_OUT = "The tool took too long and was stopped. Tell the caller, or try again."
+TIMED_OUT = (
+    "The tool took too long and was stopped; it may still have had its effect. Tell the caller so, "
+    "and do not simply try again."
+)
 CANCELLED = "The caller spoke, so the tool was stopped before it was done."
 TOO_MANY = "No more tools can be used now. Answer the caller with what you know."
 NOT_APPROVED = "This tool may not be used. Tell the caller, and do without it."

@@ -64,6 +64,7 @@ def _add_rehearse(parser: argparse.ArgumentParser) -> None:
         default="opening-hours",
         help="a file of config/rehearsals, without its ending (default: opening-hours)",
     )
+    parser.add_argument("--list", action="store_true", help="list the rehearsals, and play none")
     add_config(parser)
     parser.add_argument(
         "--caller", type=Path, metavar="WAV", help="play this recording as the caller"
@@ -127,9 +128,11 @@ def _milliseconds(text: str) -> int:
 
 
 def _rehearse(options: argparse.Namespace) -> int:
-    from voicebridge.cli.rehearse import run_rehearsal
+    from voicebridge.cli.rehearse import list_rehearsals, run_rehearsal
     from voicebridge.cli.stage import Rehearsal
 
+    if options.list:
+        return list_rehearsals(options.config)
     return run_rehearsal(
         Rehearsal(
             config_dir=options.config,

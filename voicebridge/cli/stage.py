@@ -7,8 +7,8 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from voicebridge.cli.dial import CALLS_PATH, ask
 from voicebridge.cli.scenery import API_KEY, API_TOKEN, AUTH_TOKEN, Scenery
@@ -106,17 +106,16 @@ async def play(rehearsal: Rehearsal, on_note: Callable[[Note], None] | None = No
     scenario = load_scenario(file)
     if rehearsal.dialect:
         scenario = scenario.model_copy(update={"dialect": rehearsal.dialect})
-    async with _staged(rehearsal, file, scenario, on_note) as stage, asyncio.TaskGroup() as others:
-        waiting = await _call_meanwhile(stage, others)
-        earlier = [await _call_before(rehearsal, stage) for _ in range(_side(stage).earlier_calls)]
+    caller = await asyncio.to_thread(_caller, rehearsal, scenario)
+    async with (
+        _staged(rehearsal, file, scenario, on_note) as stage,
+        _calls_meanwhile(stage),
+    ):
+        errors = await _calls_before(rehearsal, stage)
         known = len(stage.model.sessions)
         stage.model.shared = stage.model.script.begin()
-        caller = await asyncio.to_thread(_caller, rehearsal, scenario)
         phone = await _place(stage, caller)
-        for one in waiting:
-            one.over = True
     sessions = [session.log for session in stage.model.sessions[known:] if session.log.used]
-    errors = [error for log in earlier for error in log.errors]
     return _judged(rehearsal, stage, phone, sessions, errors)
 
 
@@ -162,6 +161,7 @@ async def _staged(
             network_delay_ms=rehearsal.network_delay_ms,
             jitter_ms=rehearsal.jitter_ms,
             on_event=on_note,
+            from_number=side.caller_number,
             dials=side.dials,
             rooms=account.rooms,
         )
@@ -169,39 +169,52 @@ async def _staged(
         yield _Stage(scenario, bridge, model, account, carrier)
 
 
-def _side(stage: _Stage) -> Any:
-    return stage.scenario.carrier
+async def _calls_before(rehearsal: Rehearsal, stage: _Stage) -> list[str]:
+    """Place the earlier calls, each to its end, unwatched; return what went wrong in them."""
+    side, script = stage.scenario.carrier, stage.model.script
+    stage.model.script = replace(script, agent=side.earlier_agent or script.agent)
+    errors: list[str] = []
+    for _ in range(side.earlier_calls):
+        caller = await asyncio.to_thread(_caller, rehearsal, stage.scenario)
+        carrier = replace(stage.carrier, on_event=None)
+        errors += (await carrier.place_call(caller, deadline_s=LONGEST_CALL_S)).errors
+    stage.model.script = script
+    return errors
 
 
-async def _call_before(rehearsal: Rehearsal, stage: _Stage) -> PhoneLog:
-    """Place a call with the same script, to its end, that nobody watches."""
-    caller = await asyncio.to_thread(_caller, rehearsal, stage.scenario)
-    return await replace(stage.carrier, on_event=None).place_call(caller, deadline_s=LONGEST_CALL_S)
+@asynccontextmanager
+async def _calls_meanwhile(stage: _Stage) -> AsyncIterator[None]:
+    """Have other callers on the line, who hang up at the end."""
+    waiting = [WaitingCaller() for _ in range(stage.scenario.carrier.calls_meanwhile)]
+    calls: list[asyncio.Task[PhoneLog]] = []
+    try:
+        for number, caller in enumerate(waiting):
+            there = asyncio.Event()
+            carrier = replace(
+                stage.carrier,
+                on_event=partial(_ring_when_heard, there),
+                from_number=f"+1555010{number:04d}",
+                dials=(),
+            )
+            call = carrier.place_call(caller, deadline_s=LONGEST_CALL_S)
+            calls.append(asyncio.create_task(call))
+            async with asyncio.timeout(PLACED_WITHIN_S):
+                await there.wait()
+        yield
+    finally:
+        for caller in waiting:
+            caller.over = True
+        await asyncio.gather(*calls, return_exceptions=True)
 
 
-async def _call_meanwhile(stage: _Stage, others: asyncio.TaskGroup) -> list[WaitingCaller]:
-    """Have other callers on the line, until they are told to hang up."""
-    callers = []
-    for number in range(_side(stage).calls_meanwhile):
-        there = asyncio.Event()
-
-        def note(happened: PhoneNote, there: asyncio.Event = there) -> None:
-            if happened.kind in {"agent", "hang_up"}:
-                there.set()
-
-        carrier = replace(
-            stage.carrier, on_event=note, from_number=f"+1555010{number:04d}", dials=()
-        )
-        callers.append(WaitingCaller())
-        others.create_task(carrier.place_call(callers[-1], deadline_s=LONGEST_CALL_S))
-        async with asyncio.timeout(PLACED_WITHIN_S):
-            await there.wait()
-    return callers
+def _ring_when_heard(there: asyncio.Event, note: PhoneNote) -> None:
+    if note.kind in {"agent", "hang_up"}:
+        there.set()
 
 
 async def _place(stage: _Stage, caller: CallerBehaviour) -> PhoneLog:
     """Place the call that is watched, or have the bridge place it."""
-    outbound = _side(stage).outbound
+    outbound = stage.scenario.carrier.outbound
     if outbound is None:
         return await stage.carrier.place_call(caller, deadline_s=LONGEST_CALL_S)
     wish = {"to": outbound.to, "persona": stage.scenario.persona, "consent": True}

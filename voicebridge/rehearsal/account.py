@@ -52,7 +52,7 @@ class Account:
         default_factory=lambda: asyncio.Queue(maxsize=MOST_CALLS)
     )
     url: str = ""
-    _tasks: asyncio.TaskGroup | None = None
+    _calls: list[asyncio.Task[None]] = field(default_factory=list)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Account]:
@@ -67,11 +67,14 @@ class Account:
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            async with asyncio.TaskGroup() as self._tasks:
-                yield self
-                for colleague in self.colleagues:
-                    colleague.hang_up()
+            yield self
+            for colleague in self.colleagues:
+                colleague.hang_up()
+            await asyncio.gather(*self._calls)
         finally:
+            for call in self._calls:
+                call.cancel()
+            await asyncio.gather(*self._calls, return_exceptions=True)
             await runner.cleanup()
 
     async def _call(self, request: web.Request) -> web.Response:
@@ -81,10 +84,11 @@ class Account:
         placed = PlacedCall.asked("CA" + secrets.token_hex(16), form)
         if placed.to == self.expects:
             self.placed.put_nowait(placed)
-        elif self._tasks is not None and len(self.colleagues) < MOST_CALLS:
+        elif len(self.colleagues) < MOST_CALLS:
             colleague = Colleague(placed, self.manner, self.rooms, self._tell)
             self.colleagues.append(colleague)
-            self._tasks.create_task(colleague.take(self.account_sid, self.auth_token))
+            taken = colleague.take(self.account_sid, self.auth_token)
+            self._calls.append(asyncio.create_task(taken))
         return web.json_response({"sid": placed.call_sid, "status": "queued"}, status=201)
 
     async def _change(self, request: web.Request) -> web.Response:

@@ -77,7 +77,7 @@ class Action:
 def actions_of(phone: PhoneLog, model: SessionLog, sounds: Sequence[Sound]) -> tuple[Action, ...]:
     """List what the model asked for, in its order."""
     asked = [round(phone.carrier_ms_of(call.at)) for call in model.tool_calls]
-    ends = [*asked[1:], phone.duration_ms + 1]
+    ends = [*asked[1:], phone.duration_ms + 1][: len(asked)]
     made = []
     for call, asked_ms, until_ms in zip(model.tool_calls, asked, ends, strict=True):
         done_at = call.output_at

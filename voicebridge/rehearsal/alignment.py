@@ -72,7 +72,19 @@ class _Alignment:
             piece = self._pieces[-1]
             self._reached[piece.item] = piece.item_offset + piece.nbytes
             cursor = piece.received_end
-        return self._pieces
+        return [piece for piece in self._pieces if not self._by_chance(piece)]
+
+    def _by_chance(self, piece: Piece) -> bool:
+        """Tell a bit of silence that was taken for the beginning of what came whole later."""
+        if len(set(self._view[piece.received_offset : piece.received_end])) > 1:
+            return False
+        return any(
+            later.item == piece.item
+            and later.received_offset > piece.received_offset
+            and later.item_offset <= piece.item_offset
+            and later.item_offset + later.nbytes >= piece.item_offset + piece.nbytes
+            for later in self._pieces
+        )
 
     def _best_at(self, cursor: int) -> Piece | None:
         window = self._telling_window(cursor)

@@ -62,7 +62,7 @@ class Expect(Strict):
     what is in none of them. ``then`` are verbs after the stream, in order, each by its beginning.
     ``sessions`` is how many of the model are used. ``requests`` are all that the carrier's REST API
     is asked, ``colleague`` is what a colleague gets to hear, in order. ``files`` are left behind in
-    the folder, each with some of its text.
+    the folder, by name or pattern, each with some of its text.
     """
 
     ended: Text | None = None

@@ -141,10 +141,10 @@ def _missed_outside(expect: Expect, outcome: Outcome) -> Iterable[str]:
     if heard is not None:
         yield f"expected a colleague to get “{heard}”, but it was: {_listed(outcome.colleague)}"
     for name, text in expect.files.items():
-        path = outcome.folder / name
-        if not path.is_file():
+        found = [path.read_bytes() for path in outcome.folder.glob(name)]
+        if not found:
             yield f"expected the file {name}, but it is not there"
-        elif text not in path.read_text("utf-8"):
+        elif not any(text.encode() in content for content in found):
             yield f"expected “{text}” in the file {name}"
 
 

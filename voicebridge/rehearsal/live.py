@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TextIO
 
+from voicebridge.rehearsal.actions import Action
 from voicebridge.rehearsal.notes import PhoneNote
 from voicebridge.rehearsal.report import Report, number
 
@@ -149,6 +150,17 @@ def summary(report: Report, *, colour: bool = False) -> str:
         bar = "" if figure.bar is None else f"   at most {number(figure.bar)} {figure.unit}"
         lines.append(f"  {sign} {figure.name:<{names}}  {value}{bar}".rstrip())
     return "\n".join(lines) + "\n"
+
+
+def acted(actions: Sequence[Action]) -> str:
+    """Set what the agent did in lines: when it was asked for, how long it took, what was heard."""
+    lines = []
+    for action in actions:
+        took = "never done" if action.took_ms is None else f"done after {action.took_ms} ms"
+        after = "; then " + ", ".join(action.heard_after) if action.heard_after else ""
+        heard = f"heard: {action.heard_before or 'nothing yet'}{after}"
+        lines.append(f"  {action.asked_ms / 1000:7.2f} s  {action.name}, {took}\n{'':13}{heard}")
+    return "\n".join(lines) + "\n" if lines else ""
 
 
 def _quoted(text: str) -> str:

@@ -82,7 +82,9 @@ class LoadPhone(WireEnd):
         self.talking = False
 
     def leave(self) -> None:
-        """Hang up."""
+        """Hang up; a line that is not open yet breaks off."""
+        if not self.talking and not self.sent:
+            return self.abort()
         self.talking = False
         self.send(self._writer.stop().encode())
         self.hang_up()

@@ -96,6 +96,7 @@ class Soak:
         connect = await self._ring(number)
         if connect is None:
             self.counts.broken += 1
+            self._tell(number, "the webhook did not connect it")
             await asyncio.sleep(AGAIN_AFTER_S)
             return
         phone = LoadPhone(number, urlsplit(connect.url).path, connect.parameters)
@@ -105,8 +106,9 @@ class Soak:
                 loop = asyncio.get_running_loop()
                 await loop.create_connection(lambda: phone, HOST, self._order.port)
             await self._talk(phone, end, lasts_s)
-        except OSError:  # and TimeoutError
+        except OSError as error:  # and TimeoutError
             self.counts.broken += 1
+            self._tell(number, f"no stream: {error!r}")
         finally:
             phone.abort()
             self.counts.frames += phone.sent
@@ -126,6 +128,7 @@ class Soak:
     async def _talk(self, phone: LoadPhone, end: End, lasts_s: float) -> None:
         if await _gone_within(phone, lasts_s):
             self.counts.broken += 1
+            self._tell(phone.number, f"ended by the bridge within {lasts_s:.1f} s")
             return
         sessions = [session for session in self._exchange.sessions if session.phone is phone]
         match end:
@@ -148,6 +151,7 @@ class Soak:
                 phone.leave()
         if not await _gone_within(phone, CLOSE_WITHIN_S):
             self.counts.slow_to_close += 1
+            self._tell(phone.number, f"{end.name} after {lasts_s:.1f} s and not closed")
         if end is not End.MODEL_LOST:
             self._count_harm(phone, sessions)
 
@@ -163,7 +167,7 @@ class Soak:
         self.counts.lost += up + down
         if up or down:
             self._tell(
-                phone,
+                phone.number,
                 f"after {lasted_s:.1f} s {up} of {phone.sent} frames lost on the way up and "
                 f"{down} on the way down, {len(sessions)} sessions",
             )
@@ -176,14 +180,14 @@ class Soak:
             self.counts.filled += heard.filled
             if heard.repeated or heard.swapped or heard.altered:
                 self._tell(
-                    phone,
+                    phone.number,
                     f"on the way {way} {heard.repeated} frames repeated, {heard.swapped} swapped, "
                     f"{heard.altered} altered",
                 )
 
-    def _tell(self, phone: LoadPhone, what: str) -> None:
+    def _tell(self, number: int, what: str) -> None:
         if len(self.counts.incidents) < MOST_INCIDENTS:
-            self.counts.incidents.append(f"call {phone.number}: {what}")
+            self.counts.incidents.append(f"call {number}: {what}")
 
     def sweep(self) -> None:
         """Forget the sessions that are over, once what they did is counted."""

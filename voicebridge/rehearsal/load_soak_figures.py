@@ -13,6 +13,9 @@ from voicebridge.rehearsal.load_process import Memory
 GROWTH_BAR_KB = 5 * 1024
 """More growth than this in the last half is a leak."""
 
+WARM_UP_S = 600
+"""Until then memory grows in any case: arenas, caches, what is imported late."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -132,10 +135,16 @@ class SoakFigures:
         return growth(self.samples, lambda memory: memory.pss_kb)
 
     @property
+    def warm(self) -> bool:
+        """Whether the last half begins late enough for its growth to mean something."""
+        half = self.samples[len(self.samples) // 2 :]
+        return bool(half) and half[0].at_s >= WARM_UP_S
+
+    @property
     def faults(self) -> list[str]:
         """Say what is not as it must be."""
         counts, found = self.counts, list[str]()
-        if self.own.kb > GROWTH_BAR_KB:
+        if self.warm and self.own.kb > GROWTH_BAR_KB:
             found.append(f"memory grew by {self.own.kb / 1024:.1f} MB in the last half")
         if counts.wrong:
             found.append(f"{counts.wrong} frames were lost, repeated, swapped or altered")

@@ -27,6 +27,7 @@ class WireEnd(asyncio.Protocol):
     def __init__(self, request_path: str | None) -> None:
         """Make a client that asks for a path, or a server's end if that is None."""
         self._path = request_path
+        self._key = b"" if request_path is None else b"\0\0\0\0"
         self._transport: asyncio.Transport | None = None
         self._open = False
         self._rest = b""
@@ -46,11 +47,11 @@ class WireEnd(asyncio.Protocol):
 
     def send(self, text: bytes) -> None:
         """Send a text message; into nothing when the connection is over."""
-        self._send(_TEXT, text)
+        self._write(_frame_of(_TEXT, text, self._key))
 
     def hang_up(self) -> None:
         """Close in good manners: say so, and leave the rest to the other end."""
-        self._send(_CLOSE, _CLOSE_NORMALLY)
+        self._write(_frame_of(_CLOSE, _CLOSE_NORMALLY, self._key))
 
     def abort(self) -> None:
         """Close at once."""
@@ -149,9 +150,9 @@ class WireEnd(asyncio.Protocol):
 
     def _opcode(self, opcode: int, body: bytes, *, final: bool) -> None:
         if opcode == _PING:
-            self._send(_PONG, body)
+            self._write(_frame_of(_PONG, body, self._key))
         elif opcode == _CLOSE:
-            self._send(_CLOSE, body[:2])
+            self._write(_frame_of(_CLOSE, body[:2], self._key))
             if self._transport is not None:
                 self._transport.close()
         elif opcode == _PONG:
@@ -164,16 +165,17 @@ class WireEnd(asyncio.Protocol):
                 whole, self._parts = b"".join(self._parts), []
                 self.take(whole)
 
-    def _send(self, opcode: int, body: bytes) -> None:
-        size = len(body)
-        masked, key = (0x80, b"\0\0\0\0") if self._path is not None else (0, b"")
-        if size < 126:
-            head = bytes((0x80 | opcode, masked | size))
-        elif size < 65536:
-            head = bytes((0x80 | opcode, masked | 126, size >> 8, size & 0xFF))
-        else:
-            head = bytes((0x80 | opcode, masked | 127)) + size.to_bytes(8, "big")
-        self._write(head + key + body)
+
+def _frame_of(opcode: int, body: bytes, key: bytes) -> bytes:
+    """Write a frame; a client's has a key, of zeros, which leave the body as it is."""
+    size, masked = len(body), 0x80 if key else 0
+    if size < 126:
+        head = bytes((0x80 | opcode, masked | size))
+    elif size < 65536:
+        head = bytes((0x80 | opcode, masked | 126, size >> 8, size & 0xFF))
+    else:
+        head = bytes((0x80 | opcode, masked | 127)) + size.to_bytes(8, "big")
+    return head + key + body
 
 
 def _nowhere(_data: bytes) -> None:

@@ -103,7 +103,8 @@ class ErrorSent(NamedTuple):
 class SessionLog:
     """Everything of one session. ``appended`` is the input audio, decoded, in wire format.
 
-    ``starts`` is where in it each session of a joined log begins. ``told`` are the texts that the client sent: instructions, messages and outputs of tools.
+    ``starts`` is where in it each session of a joined log begins. ``told`` are the texts that the
+    client sent: instructions, messages and outputs of tools.
     """
 
     appended: bytearray = field(default_factory=bytearray)

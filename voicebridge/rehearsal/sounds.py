@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from voicebridge.rehearsal.actions import Sound, SoundKind
 from voicebridge.rehearsal.ear import is_audible
-from voicebridge.rehearsal.hearing_truth import HeardItem
 from voicebridge.rehearsal.heard_tones import heard_keys, heard_tones
+from voicebridge.rehearsal.hearing_truth import HeardItem
 from voicebridge.rehearsal.phone import FRAME_BYTES, FRAME_MS
 from voicebridge.rehearsal.phone_log import PhoneLog
 
@@ -24,7 +24,7 @@ def heard_sounds(phone: PhoneLog, heard: Sequence[HeardItem]) -> tuple[Sound, ..
     words = [
         Sound("words", int(item.first_played_ms), int(item.last_played_ms), _words(item))
         for item in heard
-        if item.first_played_ms is not None and item.last_played_ms is not None
+        if item.first_played_ms is not None and item.last_played_ms is not None and _words(item)
     ]
     audio = bytes(phone.heard_audio)
     keys = _joined(

@@ -25,7 +25,7 @@ from voicebridge.rehearsal.timeline import Span, TimedWord, Timeline, Unheard
 
 LEFT, RIGHT, PLOT = 84.0, 36.0, 1080.0
 LANE, AXIS, STRIP, NOTE = 58.0, 34.0, 12.0, 24.0
-BAR_MS = 40
+BAR_MS, CHIP = 40, 18.0
 LEAST_CAPTION_PX, UNHEARD_LETTERS = 170.0, 70
 LOUDEST_RMS = 9000
 
@@ -80,6 +80,7 @@ def draw_row(timeline: Timeline, window: Window, top: float) -> tuple[list[str],
         _wave(timeline.caller_audio, window, caller_top + LANE / 2, "caller"),
         _wave(timeline.agent_audio, window, agent_top + LANE / 2, "agent"),
         *_marks(timeline, window, agent_top + LANE),
+        *_chips(timeline, window, {"caller": caller_top, "agent": agent_top}),
         *_cut_lines(timeline, window, caller_top, notes_top),
         *notes,
         *_words(above, caller_top - 8, -LINE_PX),
@@ -175,6 +176,24 @@ def _marks(timeline: Timeline, window: Window, y: float) -> list[str]:
         for mark in timeline.marks
         if window.holds(mark.at_ms)
     ]
+
+
+def _chips(timeline: Timeline, window: Window, tops: dict[str, float]) -> list[str]:
+    """Write keys, tones and packaged phrases into the lane of whoever they came from."""
+    elements, shelf = [], {side: Shelf() for side in tops}
+    for chip in sorted(timeline.chips, key=lambda chip: chip.start_ms):
+        if not window.holds(chip.start_ms):
+            continue
+        wide = max(width_px(chip.label, 11) + 14, window.x(chip.end_ms) - window.x(chip.start_ms))
+        x = min(window.x(chip.start_ms), LEFT + PLOT + RIGHT / 2 - wide)
+        y = tops[chip.side] + 3 + shelf[chip.side].place(x, wide, 1) * CHIP
+        elements += [
+            f'<rect class="chip {chip.side}" x="{x:.1f}" y="{y:g}" width="{wide:.1f}" '
+            f'height="{CHIP - 2:g}" rx="4"/>',
+            f'<text class="small ink-{chip.side}" x="{x + 7:.1f}" y="{y + 12:g}">'
+            f"{clean(chip.label)}</text>",
+        ]
+    return elements
 
 
 def _cut_lines(timeline: Timeline, window: Window, top: float, bottom: float) -> list[str]:

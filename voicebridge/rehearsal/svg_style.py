@@ -28,6 +28,7 @@ text {{ font-family: system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', Arial,
 .cut {{ stroke: {CUT}; stroke-width: 1.6; stroke-dasharray: 4 3; }}
 .ink-cut {{ fill: {CUT}; font-weight: 600; }}
 .tool {{ fill: {TOOL}; fill-opacity: .13; stroke: {TOOL}; stroke-opacity: .55; }}
+.chip {{ fill: #fcfcfa; fill-opacity: .9; stroke-width: 1; }}
 .ink-tool {{ fill: {TOOL}; }}
 .stem {{ stroke: {TOOL}; stroke-width: 1.2; stroke-dasharray: 2 2; }}
 .value {{ font-size: 17px; font-weight: 600; }}
@@ -40,6 +41,7 @@ text {{ font-family: system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', Arial,
   .caller, .noticed {{ stroke: #6ea2ff; }} .ink-caller {{ fill: #8fb6ff; }}
   .agent, .mark {{ stroke: #35c398; }} .ink-agent, .good {{ fill: #45d3a8; }}
   .cut, .back {{ stroke: #ff7b72; }} .ink-cut, .bad {{ fill: #ff8f87; }}
+  .chip {{ fill: #14191f; }}
   .tool {{ fill: #b78be6; stroke: #b78be6; }} .ink-tool {{ fill: #cda8f5; }}
   .stem {{ stroke: #b78be6; }}
 }}

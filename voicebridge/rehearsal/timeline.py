@@ -14,6 +14,9 @@ from voicebridge.rehearsal.report import Figure, Report
 from voicebridge.rehearsal.session_log import SessionLog, ToolCallMade
 
 LONGEST_TOOL_LABEL = 84
+KEY_MS, KEY_GAP_MS = 100, 500
+_NOT_TOLD = ("Redirect", "Connect", "Hangup")
+"""Verbs that every call has: they say nothing of this one."""
 
 
 class TimedWord(NamedTuple):
@@ -47,6 +50,15 @@ class Unheard(NamedTuple):
     audio: bytes
 
 
+class Chip(NamedTuple):
+    """A sign on one side's lane: keys that were pressed or heard, a tone, a packaged phrase."""
+
+    side: Literal["caller", "agent"]
+    start_ms: float
+    end_ms: float
+    label: str
+
+
 class MarkTick(NamedTuple):
     """A mark that went back, because it was reached or because of a clear."""
 
@@ -70,6 +82,7 @@ class Timeline:
     noticed: tuple[Span, ...]
     marks: tuple[MarkTick, ...]
     figures: tuple[Figure, ...]
+    chips: tuple[Chip, ...] = ()
 
 
 def make_timeline(title: str, phone: PhoneLog, model: SessionLog, report: Report) -> Timeline:
@@ -91,6 +104,7 @@ def make_timeline(title: str, phone: PhoneLog, model: SessionLog, report: Report
             if mark.echoed_ms is not None
         ),
         figures=report.figures,
+        chips=(*_keys_pressed(phone), *_other_sounds(report)),
     )
 
 
@@ -103,7 +117,31 @@ def _subtitle(phone: PhoneLog) -> str:
         parts.append(f"network {phone.network_delay_ms} ms each way{jitter}")
     if unheard_at_close_ms(phone):
         parts.append(f"{unheard_at_close_ms(phone):.0f} ms unheard at the end")
+    then = [verb for verb in phone.verbs_after_stream if not verb.startswith(_NOT_TOLD)]
+    if then:
+        parts.append(f"then: {', '.join(then)}")
     return " · ".join(parts)
+
+
+def _keys_pressed(phone: PhoneLog) -> list[Chip]:
+    """Join the keys that the caller pressed without a pause."""
+    chips: list[Chip] = []
+    for key in phone.keys:
+        end_ms = key.carrier_ms + KEY_MS
+        if chips and key.carrier_ms - chips[-1].end_ms <= KEY_GAP_MS:
+            last = chips[-1]
+            chips[-1] = Chip("caller", last.start_ms, end_ms, last.label + key.digit)
+        else:
+            chips.append(Chip("caller", key.carrier_ms, end_ms, f"keys {key.digit}"))
+    return chips
+
+
+def _other_sounds(report: Report) -> list[Chip]:
+    return [
+        Chip("agent", sound.start_ms, sound.end_ms, str(sound))
+        for sound in report.sounds
+        if sound.kind != "words"
+    ]
 
 
 def _caller_sayings(phone: PhoneLog) -> list[Saying]:

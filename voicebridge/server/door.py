@@ -99,13 +99,14 @@ class Porch:
         Who has waited longest is sent away to make some, if that was long enough. A ``timer`` is
         cancelled when the waiting is over.
         """
-        if self._by_address[address] >= self._most_of_one and address not in self._many:
+        household = _household(address)
+        if self._by_address[household] >= self._most_of_one and address not in self._many:
             self._refusals.note(TURNED_AWAY, why="too many from one address", address=address)
         elif len(self._waiting) >= self._most and not self._make_room():
             self._refusals.note(TURNED_AWAY, why="too many at once", address=address)
         else:
-            self._waiting[who] = Place(address, time.monotonic(), send_away, timer)
-            self._by_address[address] += 1
+            self._waiting[who] = Place(household, time.monotonic(), send_away, timer)
+            self._by_address[household] += 1
             return True
         if timer is not None:
             timer.cancel()
@@ -130,6 +131,19 @@ class Porch:
         self.leave(who)
         place.send_away()
         return True
+
+
+def _household(address: str) -> str:
+    """Return what counts as one address: of IPv6 the 64 bits that a provider gives away as one."""
+    if ":" not in address:
+        return address
+    try:
+        full = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if full.ipv4_mapped:
+        return str(full.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(full) >> 64 << 64, 64)))
 
 
 def pending_streams(settings: Settings, refusals: Refusals | None = None) -> Porch:

@@ -11,6 +11,7 @@ from aiohttp import web
 from voicebridge.errors import SignatureError
 from voicebridge.server.crew.owner import keep_or_pass_on
 from voicebridge.server.keys import GUARD, REFUSALS
+from voicebridge.server.security import not_ours
 from voicebridge.server.welcome import let_in
 
 FORM_WITHIN_S = 5.0
@@ -36,7 +37,7 @@ async def signed_form(request: web.Request) -> dict[str, str]:
     form = _of_json(body) if body else dict(fields)
     account_id = form.get("AccountSid")
     if account_id is not None and not guard.knows_account(account_id):
-        request.app[REFUSALS].note("webhook_refused", why=f"account {account_id[:64]} is not ours")
+        request.app[REFUSALS].note("webhook_refused", why=not_ours(account_id))
         raise web.HTTPForbidden(text="another account")
     keep_or_pass_on(request, form.get("CallSid", ""))
     return form

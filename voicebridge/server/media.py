@@ -14,7 +14,7 @@ from voicebridge.server.crew.owner import keep_or_pass_on
 from voicebridge.server.expected import Expected
 from voicebridge.server.keys import GUARD, PENDING, REFUSALS, SWITCHBOARD
 from voicebridge.server.media_socket import Upgraded
-from voicebridge.server.security import RequestGuard
+from voicebridge.server.security import RequestGuard, not_ours
 from voicebridge.server.switchboard import Switchboard
 from voicebridge.server.welcome import let_in
 
@@ -84,7 +84,7 @@ async def _await_start(socket: TextSocket, within_s: float) -> Started:
 def _expected(switchboard: Switchboard, started: Started, guard: RequestGuard) -> Expected:
     """Find the call that a stream belongs to, by the token that our answer gave it."""
     if not guard.knows_account(started.account_id):
-        raise CarrierError(f"account {started.account_id[:64]} is not ours")
+        raise CarrierError(not_ours(started.account_id))
     if not switchboard.has_line_for(started.call_id):
         raise CarrierError(f"call {started.call_id}: other calls have taken the lines meanwhile")
     token = started.parameters.get("token", "")

@@ -101,7 +101,8 @@ async def place_call(request: web.Request) -> web.Response:
         return _refused(_STATUS_OF_RULE.get(refused.rule, 403), refused.rule, str(refused))
     except RestError as error:
         log.warning("call_not_placed", error=str(error), status=error.status, code=error.code)
-        return _refused(503 if error.temporary else 502, "carrier", str(error))
+        words = switchboard.redaction.without_secrets(str(error))  # the carrier's, for a part
+        return _refused(503 if error.temporary else 502, "carrier", words)
     return web.json_response({"call_id": call_id}, status=201)
 
 

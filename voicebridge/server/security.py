@@ -173,6 +173,14 @@ class RequestGuard:
         )
 
 
+def not_ours(account_id: str) -> str:
+    """Say why a call of another account is refused."""
+    return (
+        f"a call of the account {account_id[:64]!r}, which is neither TWILIO_ACCOUNT_SID nor among "
+        "security.accounts"
+    )
+
+
 def _is_handshake(request: web.BaseRequest) -> bool:
     return request.headers.get("Upgrade", "").lower() == "websocket"
 

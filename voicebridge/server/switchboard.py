@@ -78,7 +78,8 @@ class Switchboard:
         self.tokens = StreamTokens()
         self.tools, self._client = tools, client
         self._store = RecordStore(settings.records.directory)
-        self._store.clean = Redaction(settings.secret_values()).without_secrets
+        self.redaction = Redaction(settings.secret_values())
+        self._store.clean = self.redaction.without_secrets
         self.recordings = Recordings(settings.records.directory, settings.records.recording_days)
         self.early = EarlyDials()
         self.greetings = GreetingCache(settings.greetings.directory)

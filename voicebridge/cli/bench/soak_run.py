@@ -58,6 +58,7 @@ def leave(figures: SoakFigures, folder: Path) -> None:
 def told(figures: SoakFigures) -> str:
     """Write the result as a text."""
     counts, idle, after = figures.counts, figures.idle, figures.after
+    judged = f"bar {GROWTH_BAR_KB / 1024:g} MB" if figures.warm else "still warming up, no verdict"
     rows = [
         f"{figures.calls} calls at a time for {figures.minutes:g} minutes, seed {figures.seed}: "
         f"{counts.ended} calls",
@@ -68,7 +69,7 @@ def told(figures: SoakFigures) -> str:
         f"  frames       {counts.frames} of callers sent; wrong: {counts.wrong} "
         f"({counts.lost} lost, {counts.repeated} repeated, {counts.swapped} swapped, "
         f"{counts.altered} altered); {counts.filled} filled in",
-        f"  own pages    {_growth(figures.own)}; bar {GROWTH_BAR_KB / 1024:g} MB",
+        f"  own pages    {_growth(figures.own)}; {judged}",
         f"  by share     {_growth(figures.shared)}",
         f"  idle, after  own pages {_mb(idle.memory.own_kb)} and {_mb(after.memory.own_kb)}, "
         f"by share {_mb(idle.memory.pss_kb)} and {_mb(after.memory.pss_kb)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from ssl import SSLContext
 from types import SimpleNamespace
@@ -29,6 +30,7 @@ from voicebridge.realtime.errors import ConnClosed, ConnectError
 from voicebridge.realtime.transport.base import MessageType
 from voicebridge.realtime.transport.pongs import Pongs
 from voicebridge.realtime.transport.refused import refused_handshake
+from voicebridge.realtime.transport.under_way import keep_little_under_way
 
 CLOSE_TIMEOUT_S: Final = 2.0
 MOST_OF_A_REFUSAL_BYTES: Final = 64 * 1024
@@ -65,6 +67,7 @@ class AiohttpDialer:
         finally:
             if socket is None:
                 await session.close()
+        keep_little_under_way(socket.get_extra_info("socket"))
         return AiohttpConn(session, socket)
 
 
@@ -101,6 +104,8 @@ class AiohttpConn:
     def __init__(self, session: ClientSession, socket: ClientWebSocketResponse) -> None:
         self._session, self._socket = session, socket
         self._pongs = Pongs()
+        connection = socket._response.connection
+        self._transport = None if connection is None else connection.transport
         self._ended: ConnClosed | None = None
 
     @property
@@ -140,8 +145,14 @@ class AiohttpConn:
     async def close(self) -> None:
         """Close with code 1000, waiting for the other side no longer than the close timeout."""
         try:
-            await self._socket.close()
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._socket.close()
+        except TimeoutError:
+            pass
         finally:
+            transport = self._transport
+            if transport is not None and transport.get_write_buffer_size():
+                transport.abort()  # it does not read: what is not written yet never will be
             await self._session.close()
 
     async def _send(self, payload: bytes, opcode: WSMsgType) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from typing import Final
 
@@ -11,20 +10,11 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from voicebridge.realtime.transport.base import MessageType
 from voicebridge.realtime.transport.pongs import Pongs
+from voicebridge.realtime.transport.under_way import MOST_UNSENT_BYTES, keep_little_under_way
 
 CLOSE_TIMEOUT_S: Final = 2.0
 LARGEST_MESSAGE_BYTES: Final = 64 * 2**20
 _KINDS: Final = {WSMsgType.TEXT: MessageType.TEXT, WSMsgType.BINARY: MessageType.BINARY}
-
-
-MOST_UNDER_WAY_BYTES: Final = 16 * 1024
-"""What may wait here, and again in the kernel, before a writer learns that the server does not
-keep up: a second of audio each. By itself the kernel would take minutes of it."""
-
-
-MOST_AT_ONCE_BYTES: Final = 128 * 1024
-"""What the kernel keeps for us (it takes twice as much). The library reads all of it at once, and
-its buffer grows to that; by itself the kernel would keep megabytes of a server that hurries."""
 
 
 class FrameListener(WSListener):
@@ -75,7 +65,8 @@ class FrameListener(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Keep the transport, unless nobody wants it any more."""
         self.transport, self._send = transport, transport.send
-        _keep_little_under_way(transport)
+        transport.underlying_transport.set_write_buffer_limits(MOST_UNSENT_BYTES)
+        keep_little_under_way(transport.underlying_transport.get_extra_info("socket"))
         if self._abandoned:
             self.say_goodbye(WSCloseCode.OK)
 
@@ -139,14 +130,3 @@ class FrameListener(WSListener):
             text = self._kind is MessageType.TEXT
             self.arrived(self._kind, whole.decode() if text else whole)
         return None
-
-
-def _keep_little_under_way(transport: WSTransport) -> None:
-    underlying = transport.underlying_transport
-    underlying.set_write_buffer_limits(MOST_UNDER_WAY_BYTES)
-    raw = underlying.get_extra_info("socket")
-    if raw is None:
-        return
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_AT_ONCE_BYTES)
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # not everywhere
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNDER_WAY_BYTES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from websockets.exceptions import (
     InvalidURI,
     WebSocketException,
 )
+from websockets.protocol import State
 
 from voicebridge.realtime.errors import ConnClosed, ConnectError
 from voicebridge.realtime.transport.base import MessageType
 from voicebridge.realtime.transport.refused import refused_handshake
+from voicebridge.realtime.transport.under_way import keep_little_under_way
 
 # At DEBUG the library logs the handshake's headers, and with them the key.
 _LOGGER: Final = logging.getLogger("voicebridge.realtime.websockets")
@@ -79,7 +82,8 @@ class WebsocketsDialer:
             raise ConnectError(f"not a websocket server: {error}") from error
         except OSError as error:
             raise ConnectError(f"no connection: {error}") from error
-        return WebsocketsConn(connection)
+        keep_little_under_way(connection.transport.get_extra_info("socket"))
+        return WebsocketsConn(connection, options.close_timeout_s)
 
 
 class _NoRedirects(connect):
@@ -90,8 +94,8 @@ class _NoRedirects(connect):
 class WebsocketsConn:
     """A websocket of the ``websockets`` package."""
 
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
+    def __init__(self, connection: ClientConnection, close_timeout_s: float = 2.0) -> None:
+        self._connection, self._close_timeout_s = connection, close_timeout_s
 
     @property
     def response_headers(self) -> Mapping[str, str]:
@@ -123,7 +127,15 @@ class WebsocketsConn:
 
     async def close(self) -> None:
         """Close with code 1000, waiting for the other side no longer than the close timeout."""
-        await self._connection.close()
+        try:
+            async with asyncio.timeout(self._close_timeout_s):
+                await self._connection.close()
+        except TimeoutError:
+            pass
+        finally:
+            # The library gives up a server that does not answer, but not one that does not read.
+            if self._connection.state is not State.CLOSED:
+                self._connection.transport.abort()
 
 
 def _closed(error: ConnectionClosed) -> ConnClosed:

@@ -171,7 +171,8 @@ class Supervisor:
             post.failures, post.due = 0, now
             return False
         self._put_off(post, how)
-        if not post.up and post.failures >= MOST_FAILED_STARTS and not self._any_up:
+        any_up = any(each.state == State.UP for each in self._slots)
+        if not post.up and post.failures >= MOST_FAILED_STARTS and not any_up:
             self._send(signal.SIGTERM)
             raise VoicebridgeError(
                 f"no worker can be started: worker {post.index} ended {post.failures} times in a "
@@ -185,10 +186,6 @@ class Supervisor:
         post.failures += 1
         post.due = time.monotonic() + wait_s
         log.warning("worker_put_off", worker=post.index, why=why, wait_s=wait_s)
-
-    @property
-    def _any_up(self) -> bool:
-        return any(slot.state == State.UP for slot in self._slots)
 
     # --- hearing ------------------------------------------------------------------------------
 
