@@ -12,7 +12,8 @@ from voicebridge.bridge.brake import Brake
 from voicebridge.bridge.carrier_leg import MOST_FAULTS, CarrierLeg
 from voicebridge.bridge.corridor import Corridor
 from voicebridge.bridge.hands import Hands
-from voicebridge.bridge.model_leg import Meaning, ModelLeg
+from voicebridge.bridge.meanings import Meaning
+from voicebridge.bridge.model_leg import ModelLeg
 from voicebridge.bridge.outbox import Outbox, OutboxFull
 from voicebridge.bridge.tool_runner import ToolRunner
 from voicebridge.bridge.watch import CarrierWatch
