@@ -13,6 +13,10 @@ from voicebridge.cli.main import main
 from voicebridge.cli.rehearse import leave_behind
 from voicebridge.cli.stage import Played, Rehearsal, find_scenario, play
 from voicebridge.errors import ConfigError
+from voicebridge.rehearsal.expect import Expect
+from voicebridge.rehearsal.expectations import missed
+from voicebridge.rehearsal.scenario import load_scenario
+from voicebridge.tools.registry import ToolRegistry
 
 CONFIG = Path(__file__).parent.parent.parent / "config"
 SHIPPED = sorted(path.stem for path in (CONFIG / "rehearsals").glob("*.yaml"))
@@ -40,6 +44,81 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
 def test_every_shipped_rehearsal_is_played(played: dict[str, Played]) -> None:
     assert set(SHIPPED) >= {"opening-hours", "beta-dialect", "caller-hangs-up"}
     assert set(SHIPPED) < set(played)
+
+
+def test_there_is_a_rehearsal_for_each_built_in_action(played: dict[str, Played]) -> None:
+    used = {action.name for call in played.values() for action in call.report.actions}
+    outward = {"send_sms", "schedule_callback", "opt_out"}
+    assert used == {*ToolRegistry.with_builtins().names(), *outward}
+
+
+def test_every_shipped_rehearsal_expects_something() -> None:
+    for name in SHIPPED:
+        scenario = load_scenario(CONFIG / "rehearsals" / f"{name}.yaml")
+        assert scenario.expect != Expect(), name
+
+
+def test_each_action_is_told_with_its_time_and_what_was_heard_around_it(
+    played: dict[str, Played],
+) -> None:
+    for name, call in played.items():
+        tools = [tool for record in call.outcome.records for tool in record["tools"]]
+        recorded = {tool["call_id"]: tool["at_ms"] for tool in tools}
+        for action in call.report.actions:
+            assert action.done_ms is not None, name
+            assert 0 < action.asked_ms <= action.done_ms, name
+            # The bridge reads the carrier's clock, the rehearsal its own: a second is no puzzle.
+            assert abs(recorded[action.call_id] - action.done_ms) < 1000, name
+            assert action.heard_before, name
+
+
+def test_the_telephone_decodes_the_keys_that_the_agent_pressed(played: dict[str, Played]) -> None:
+    call = played["press-keys"]
+    pressed = call.report.actions[0]
+    keys = next(sound for sound in call.report.sounds if sound.kind == "keys")
+    assert json.loads(pressed.arguments)["keys"].replace("w", "") == keys.text
+    assert str(keys) in pressed.heard_after
+    assert keys.start_ms > pressed.asked_ms
+
+
+def test_on_hold_the_tone_is_heard_and_nothing_else(played: dict[str, Played]) -> None:
+    hold, resume, _ = played["hold"].report.actions
+    assert [text[:6] for text in hold.heard_after] == ["a tone"]
+    assert resume.asked_ms - hold.asked_ms >= 3000
+    assert resume.heard_after[0].startswith("“Thank you for waiting.")
+
+
+def test_a_greeting_from_memory_is_heard_without_the_model(played: dict[str, Played]) -> None:
+    call = played["instant-greeting"]
+    (record,) = call.outcome.records
+    assert record["spoken"][0]["text"] == "Harbour Dental."
+    own = call.report.sounds[0]
+    assert own.kind == "own"
+    assert not any("Harbour Dental." in item.text for item in call.model.items.values())
+
+
+def test_a_machine_is_told_apart_without_delaying_the_greeting(played: dict[str, Played]) -> None:
+    call = played["voicemail"]
+    (record,) = call.outcome.records
+    assert record["caller"] == "+12125550133"
+    assert call.report.sounds[0].start_ms < 4500
+    lines = (call.record_folder / "status.jsonl").read_text()
+    assert "machine_end_beep" in lines
+    assert "completed" in lines
+
+
+def test_a_rehearsal_that_brings_something_else_fails_with_a_line(
+    played: dict[str, Played],
+) -> None:
+    call = played["press-keys"]
+    wrong = Expect.model_validate({"heard": [{"keys": "421#"}], "ended": "silence"})
+    report = call.report.expected(missed(wrong, call.outcome))
+    assert not report.ok
+    assert report.missed == (
+        "expected the call to end as silence, but it ended as agent_hung_up",
+        "expected the caller to hear keys 421#, but there was: "
+        + ", ".join(str(sound) for sound in call.report.sounds),
+    )
 
 
 @pytest.mark.parametrize("name", [*SHIPPED, "opening-hours, 80 ms away"])
@@ -94,7 +173,10 @@ def test_a_call_leaves_a_recording_a_picture_and_a_transcript(played: dict[str, 
     call = played["opening-hours"]
     folder = call.record_folder.parent
     left = {path.name for path, _ in leave_behind(call, folder)}
-    assert left == {"timeline.svg", "call.wav", "transcript.md", "record.json", "report.json"}
+    assert left == {
+        *("timeline.svg", "call.wav", "transcript.md", "record.json", "report.md", "report.json")
+    }
+    assert "| opening_hours |" in (folder / "report.md").read_text()
     with wave.open(str(folder / "call.wav")) as recording:
         assert (recording.getnchannels(), recording.getframerate()) == (2, 8000)
         frames = recording.readframes(recording.getnframes())

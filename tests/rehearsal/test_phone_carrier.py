@@ -436,3 +436,36 @@ async def test_a_document_without_a_stream_is_carried_out_to_its_end() -> None:
         log = await call(bridge)
     assert log.documents[0].verbs == ("Pause 0", "Say Hello.")
     assert log.ended_by == "bridge"
+
+
+async def test_each_dial_goes_as_it_was_said_and_its_action_is_told() -> None:
+    dial = "<Dial action='{action}'><Number>+15550100009</Number></Dial>"
+    more = {"/1": dial.format(action="/2"), "/2": dial.format(action="/3"), "/3": "<Hangup/>"}
+    twiml = dial.format(action="/1")
+    async with serving(SmallBridge(twiml=twiml, more=more)) as bridge:
+        log = await call(bridge, dials=("busy", "no-answer"), auth_token=TOKEN)
+    told = [form for _, form in bridge.posts[1:]]
+    statuses = [form["DialCallStatus"] for form in told]
+    assert statuses == ["busy", "no-answer", "completed"]
+    assert [form["DialBridged"] for form in told] == ["false", "false", "true"]
+    assert "DialCallDuration" not in told[0]
+    assert told[2]["DialCallDuration"] == "1"
+    assert log.errors == []
+    for request, form in bridge.posts:
+        url = f"http://{bridge.address}{request.path}"
+        assert RequestValidator(TOKEN).validate(url, form, request.headers["X-Twilio-Signature"])
+
+
+async def test_a_dial_without_an_action_goes_on_with_the_next_verb() -> None:
+    twiml = "<Dial><Number>+15550100009</Number></Dial><Say>Nobody is there.</Say><Hangup/>"
+    async with serving(SmallBridge(twiml=twiml)) as bridge:
+        log = await call(bridge, dials=("failed",))
+    assert log.verbs_after_stream == ["Dial +15550100009", "Say Nobody is there.", "Hangup"]
+
+
+async def test_a_message_that_was_recorded_is_told_to_its_action() -> None:
+    twiml = "<Say>Leave a message.</Say><Record action='/taken'/>"
+    async with serving(SmallBridge(twiml=twiml, more={"/taken": "<Hangup/>"})) as bridge:
+        log = await call(bridge)
+    assert log.verbs_after_stream == ["Say Leave a message.", "Record", "Hangup"]
+    assert bridge.posts[1][1]["RecordingDuration"] == "1"

@@ -6,9 +6,15 @@ import pytest
 from phone_staged_call import Staged, noise
 
 from voicebridge.rehearsal.call_figures import FramesToModel, frames_to_model
-from voicebridge.rehearsal.phone_log import Violation
+from voicebridge.rehearsal.phone_log import PhoneLog, StreamOpened, Violation
 from voicebridge.rehearsal.report import Bars, Figure, Report
-from voicebridge.rehearsal.session_log import ErrorSent, SpeechSpan, Truncate
+from voicebridge.rehearsal.session_log import (
+    ErrorSent,
+    SessionLog,
+    SpeechSpan,
+    Truncate,
+    joined,
+)
 
 
 def a_good_call() -> Staged:
@@ -45,6 +51,29 @@ def test_a_good_call_keeps_every_bar() -> None:
     assert report.ok
     assert report.errors == ()
     assert [figure.name for figure in report.figures if figure.ok is False] == []
+
+
+def test_each_stream_of_a_call_is_compared_with_its_own_session() -> None:
+    first, second = SessionLog(), SessionLog()
+    first.appended += noise(1600, 1)
+    second.appended += noise(1600, 3)
+    phone = PhoneLog(streams=[StreamOpened("MZ1", 1, 1, 0), StreamOpened("MZ2", 2, 2, 240)])
+    # Two frames of the first stream were under way when it ended.
+    phone.sent_audio += noise(1600, 1) + noise(320, 2) + noise(1600, 3)
+    whole = joined([first, second])
+    assert frames_to_model(phone, whole) == FramesToModel(0, 0, 2)
+    assert bytes(whole.appended) == noise(1600, 1) + noise(1600, 3)
+
+
+def test_sessions_are_joined_with_all_that_happened_in_them() -> None:
+    logs = [SessionLog(told=["a"], closed_at=1.0), SessionLog(told=["b"], closed_at=2.0)]
+    logs[0].received["session.update"] += 1
+    logs[1].received["response.create"] += 1
+    whole = joined(logs)
+    assert (whole.told, whole.closed_at) == (["a", "b"], 2.0)
+    assert [log.used for log in (*logs, whole)] == [False, True, True]
+    assert joined(logs[:1]) is logs[0]
+    assert joined([]) == SessionLog()
 
 
 def test_waiting_times_are_taken_at_the_ear() -> None:

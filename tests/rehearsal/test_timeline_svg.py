@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phone_staged_call import Staged, noise
 
+from voicebridge.rehearsal.actions import Sound
+from voicebridge.rehearsal.phone_log import KeyPressed
 from voicebridge.rehearsal.report import Figure
 from voicebridge.rehearsal.session_log import SpeechSpan, ToolCallMade
 from voicebridge.rehearsal.svg_row import LEFT, PLOT, Window
@@ -65,6 +67,30 @@ def named(picture: ET.Element, name: str) -> list[ET.Element]:
         for element in picture.iter()
         if name in element.get("class", "").split() and element not in inside_legend
     ]
+
+
+def test_keys_and_tones_stand_in_the_lane_of_whoever_they_came_from() -> None:
+    call = a_call()
+    call.phone_log.keys += [KeyPressed("4", 500), KeyPressed("2", 600), KeyPressed("7", 2000)]
+    sounds = [Sound("keys", 1000, 1200, "42#"), Sound("tone", 1300, 1600, "440"),
+              Sound("words", 0, 900, "Hello.")]  # fmt: skip
+    report = call.report().acted([], sounds)
+    timeline = make_timeline("A call", call.phone_log, call.model, report)
+    assert [chip[0::3] for chip in timeline.chips] == [
+        ("caller", "keys 42"),
+        ("caller", "keys 7"),
+        ("agent", "keys 42#"),
+        ("agent", "a tone of 440 Hz"),
+    ]
+    picture = ET.fromstring(timeline_svg(timeline))
+    assert len(named(picture, "chip")) == 4
+    assert {"keys 42", "keys 42#", "a tone of 440 Hz"} <= set(texts(picture))
+
+
+def test_what_came_after_the_stream_stands_in_the_subtitle() -> None:
+    call = a_call()
+    call.phone_log.verbs_after_stream += ["Redirect /after", "Dial +15550100020", "Hangup"]
+    assert any("then: Dial +15550100020" in text for text in texts(drawn(call)))
 
 
 def test_the_picture_shows_both_voices_and_what_was_never_heard() -> None:

@@ -102,6 +102,8 @@ def test_what_goes_wrong_is_told_to_the_operator_and_only_by_its_name(evening: E
     assert len(evening.logged("tool_ignores_stop")) == 1
     assert evening.logged("tool_ignores_stop", tool="hang")
     assert {line["tool"] for line in evening.logged("tool_failed")} == {"crash", "leave_at_once"}
+    (crash,) = evening.logged("tool_failed", tool="crash")
+    assert crash["call_id"] == evening.calls["crashing"][0].phone.call_sid
     assert not [line for line in evening.log if line["event"] == "call_fault"]
     for call in (call for calls in evening.calls.values() for call in calls):
         assert "hush-hush" not in str(call.record) + str(call.session.told)

@@ -166,6 +166,8 @@ async def converse(client: rt.Client, dialer: rt.WebSocketDialer) -> list[str]:
         assert_type(conn, rt.Conn)
         for event in EVENTS:
             await conn.send_message(event, timeout_s=5)
+        conn.hold(True)
+        conn.hold(False)
         if not conn.post(rt.InputAudioBufferClearEvent()):
             await conn.send_message(rt.InputAudioBufferClearEvent())
         if not conn.post_audio("AAAA"):

@@ -89,7 +89,7 @@ class Hands:
                 case do.DialNext(number):
                     self.dial_next = number
                 case do.HangUp(reason):
-                    log.info("hanging_up", reason=str(reason))
+                    log.info("hanging_up", reason=str(reason), call_id=self._record.call_id)
                 case _:
                     self._record.note(command)
         except OutboxFull as full:

@@ -7,6 +7,7 @@ up the audio nor end the call by failing. Deadlines are the call's own (``ToolCa
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
@@ -72,12 +73,14 @@ class ToolRunner:
         feed: Callable[[ev.Event], None],
     ) -> None:
         self._tools, self._context, self._feed = tools, context, feed
+        # A tool is asked for in the middle of the model's socket's work, whose log knows no call.
+        self._scope = contextvars.copy_context()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._keys_wanted: dict[str, asyncio.Future[str]] = {}
 
     def start(self, run: do.RunTool, group: asyncio.TaskGroup) -> None:
         """Run a tool as a task of ``group`` and feed ``ToolFinished`` when it is done."""
-        self._running[run.call_id] = group.create_task(self._run(run))
+        self._running[run.call_id] = group.create_task(self._run(run), context=self._scope.copy())
 
     def give_keys(self, call_id: str, keys: str) -> None:
         """Give the caller's keys to the tool that waits for them, if it still does."""

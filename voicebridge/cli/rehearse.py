@@ -71,7 +71,7 @@ def leave_behind(played: Played, folder: Path) -> list[tuple[Path, str]]:
 
 def list_rehearsals(config_dir: Path, out: TextIO | None = None) -> int:
     """Print each rehearsal with its title; 0 if all of them can be read."""
-    files = sorted((config_dir / "rehearsals").glob("*.yaml"))
+    files = sorted((config_dir / "rehearsals").glob("*.yaml"), key=lambda file: file.stem)
     width, status = max((len(file.stem) for file in files), default=0), 0
     for file in files:
         try:

@@ -97,7 +97,7 @@ class Account:
             return refused
         sid = request.match_info["sid"]
         for colleague in self.colleagues:
-            if colleague.placed.call_sid == sid and not colleague.over:
+            if colleague.placed.call_sid == sid and not colleague.over.is_set():
                 colleague.hang_up(form.get("Twiml", [""])[0])
                 return web.json_response({"sid": sid, "status": "completed"})
         return _error(ApiFault(404, 20404, f"there is no call {sid} under way"))

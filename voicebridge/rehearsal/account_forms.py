@@ -34,8 +34,8 @@ class FormRules:
 
 
 _CALL_MORE = """FallbackUrl StatusCallback StatusCallbackMethod StatusCallbackEvent Method
-    SendDigits Timeout TimeLimit Record CallerId CallReason MachineDetection MachineDetectionTimeout AsyncAmd
-    AsyncAmdStatusCallback AsyncAmdStatusCallbackMethod Trim"""
+    SendDigits Timeout TimeLimit Record CallerId CallReason MachineDetection
+    MachineDetectionTimeout AsyncAmd AsyncAmdStatusCallback AsyncAmdStatusCallbackMethod Trim"""
 _UPDATE_MORE = "Method FallbackUrl StatusCallback StatusCallbackMethod TimeLimit"
 
 NEW_CALL = FormRules(

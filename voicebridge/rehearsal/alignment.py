@@ -75,15 +75,15 @@ class _Alignment:
         return [piece for piece in self._pieces if not self._by_chance(piece)]
 
     def _by_chance(self, piece: Piece) -> bool:
-        """Tell a bit of silence that was taken for the beginning of what came whole later."""
+        """Tell a bit of silence that was taken for a part of what came whole elsewhere."""
         if len(set(self._view[piece.received_offset : piece.received_end])) > 1:
             return False
         return any(
-            later.item == piece.item
-            and later.received_offset > piece.received_offset
-            and later.item_offset <= piece.item_offset
-            and later.item_offset + later.nbytes >= piece.item_offset + piece.nbytes
-            for later in self._pieces
+            whole.item == piece.item
+            and whole.nbytes > piece.nbytes
+            and whole.item_offset <= piece.item_offset
+            and whole.item_offset + whole.nbytes >= piece.item_offset + piece.nbytes
+            for whole in self._pieces
         )
 
     def _best_at(self, cursor: int) -> Piece | None:

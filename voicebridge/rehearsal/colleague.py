@@ -19,14 +19,15 @@ ColleagueManner = Literal["takes", "declines", "ignores", "busy", "no-answer", "
 
 RING_S, LISTEN_S, WITHIN_S = 0.3, 0.4, 30.0
 _KEYS = {"takes": "1", "declines": "2"}
-_UNREACHED = {"busy", "no-answer", "failed"}
+_UNREACHED = {"busy": "busy", "no-answer": "no-answer", "failed": "failed"}
 
 
 class Colleague:
     """One call to a colleague.
 
     ``takes``: presses 1. ``declines``: presses another key. ``ignores``: presses none. The others
-    are how the call does not come about. What is said and asked is noted in ``log``.
+    are how the call does not come about. What is said and asked is noted in ``log``. ``over`` is
+    set when the call has ended and the bridge was told.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Colleague:
         self.placed, self.log = placed, PhoneLog(call_sid=placed.call_sid)
         self._manner, self._rooms, self._tell = manner, rooms, tell
         self._hung_up = asyncio.Event()
-        self.over = False
+        self.over = asyncio.Event()
 
     def hang_up(self, document: str = "") -> None:
         """End the call, after what a last document says."""
@@ -55,15 +56,14 @@ class Colleague:
             webhook = Webhook(http, self.log, who, auth_token)
             await self._status(webhook, "ringing", "ringing")
             await asyncio.sleep(RING_S)
-            if self._manner in _UNREACHED:
-                self.over = True
-                self._tell(f"the colleague: {self._manner}")
-                await self._status(webhook, "completed", self._manner)
-                return
-            await self._status(webhook, "answered", "in-progress")
-            await self._talk(webhook)
-            self.over = True
-            await self._status(webhook, "completed", "completed")
+            ended = "canceled" if self._hung_up.is_set() else _UNREACHED.get(self._manner, "")
+            if not ended:
+                await self._status(webhook, "answered", "in-progress")
+                await self._talk(webhook)
+                ended = "completed"
+            self._tell(f"the colleague: {ended}")
+            await self._status(webhook, "completed", ended)
+            self.over.set()
 
     async def _talk(self, webhook: Webhook) -> None:
         """Follow the bridge's documents until one of both hangs up."""

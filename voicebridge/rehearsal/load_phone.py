@@ -84,7 +84,8 @@ class LoadPhone(WireEnd):
     def leave(self) -> None:
         """Hang up; a line that is not open yet breaks off."""
         if not self.talking and not self.sent:
-            return self.abort()
+            self.abort()
+            return
         self.talking = False
         self.send(self._writer.stop().encode())
         self.hang_up()

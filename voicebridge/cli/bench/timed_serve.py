@@ -14,7 +14,7 @@ import sys
 import time
 from contextvars import ContextVar
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from voicebridge.bridge.call_runner import CallRunner
 from voicebridge.bridge.socket import PushSocket, TextSocket
@@ -91,10 +91,14 @@ def _timed(socket: TextSocket, watch: Stopwatch) -> TimedSocket:
 class TimedRunner(CallRunner):
     """A call that starts the watch when the caller begins to speak."""
 
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self._stopwatch = _watch.get()  # events come from sockets, which know no call
+
     def feed(self, *events: ev.Event) -> None:
         """Hand events to the call."""
         if any(isinstance(event, ev.SpeechStarted) for event in events):
-            _watch.get().start()
+            self._stopwatch.start()
         super().feed(*events)
 
 

@@ -80,7 +80,7 @@ class PicowsDialer:
                 auto_ping_idle_timeout=self._ping_after_s or 0,
                 auto_ping_reply_timeout=self._ping_after_s or 0,
             )
-            opened = conn.transport is not None
+            opened = conn.opened
         except WSInvalidStatusError as error:
             reply = error.response
             if reply is None:
@@ -128,7 +128,7 @@ class PicowsConn(FrameListener):
     @property
     def response_headers(self) -> Mapping[str, str]:
         """The headers of the handshake's reply."""
-        return {} if self.transport is None else dict(self.transport.response.headers)
+        return dict(self._headers)
 
     async def read_message(self) -> Message:
         """Wait for the next message."""
@@ -210,6 +210,7 @@ class PicowsConn(FrameListener):
             waited = asyncio.ensure_future(transport.wait_disconnected())
             self._aftermath = asyncio.gather(waited, return_exceptions=True)
         self._send, self.deaf = None, True
+        self.transport = None  # which holds us: so we are gone as soon as nobody wants us
         self._changed.set()
         self._room.set()
         self._pongs.end(self._ended)

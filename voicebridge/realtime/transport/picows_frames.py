@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -22,7 +22,10 @@ class FrameListener(WSListener):
 
     def __init__(self) -> None:
         self.transport: WSTransport | None = None
-        """None until the handshake has been made."""
+        """None until the handshake has been made, and after the end."""
+        self.opened = False
+        """Whether the handshake was made."""
+        self._headers: Mapping[str, str] = {}
         self.deaf = False
         """Whether what comes is thrown away: we have said goodbye."""
         self._send: Callable[[WSMsgType, bytes], None] | None = None
@@ -56,15 +59,17 @@ class FrameListener(WSListener):
         if self.deaf or self.transport is None:
             return
         self._send, self.deaf = None, True
-        self.transport.send_close(code, reason)
-        self.transport.disconnect()
-        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self.transport.disconnect, False)
+        transport = self.transport
+        transport.send_close(code, reason)
+        transport.disconnect()
+        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, transport.disconnect, False)
 
     # --- picows' side -------------------------------------------------------------------------
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Keep the transport, unless nobody wants it any more."""
         self.transport, self._send = transport, transport.send
+        self.opened, self._headers = True, transport.response.headers
         transport.underlying_transport.set_write_buffer_limits(MOST_UNSENT_BYTES)
         keep_little_under_way(transport.underlying_transport.get_extra_info("socket"))
         if self._abandoned:
