@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from raw_ws_server import (
     PONG,
     TEXT,
     WITHIN_S,
+    RawServer,
     close_frame,
     frame,
 )
@@ -23,6 +26,7 @@ from raw_ws_server import (
 from voicebridge.realtime import ConnClosed, MessageType
 from voicebridge.realtime.transport import picows, picows_frames
 from voicebridge.realtime.transport.base import QuickConn
+from voicebridge.realtime.transport.picows import PicowsDialer
 
 # --- messages -------------------------------------------------------------------------------------
 
@@ -252,3 +256,21 @@ async def test_a_close_that_is_cancelled_leaves_no_connection() -> None:
         await asyncio.wait({closing})
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
             await peer.frame()
+
+
+async def test_a_connection_that_is_over_is_gone_without_the_collectors_help() -> None:
+    async with RawServer() as server:
+        server.answer.set()
+        conn = await PicowsDialer().dial(server.url, {})
+        gone, peer = weakref.ref(conn), await server.peer()
+        await peer.send(close_frame(1000))
+        with suppress(ConnClosed):
+            await next_of(conn)
+        assert conn.response_headers["Upgrade"] == "websocket"
+        gc.disable()
+        try:
+            del conn
+            await asyncio.sleep(0)
+            assert gone() is None
+        finally:
+            gc.enable()

@@ -139,4 +139,5 @@ async def book_for_ever(day: str) -> None:
 @tool(timeout_s=0.2)
 async def take_card(context: CallContext) -> str:
     """Take a card's number, in less time than anybody needs to type it."""
+    begin()
     return await context.line.collect_keys(16, within_s=60)

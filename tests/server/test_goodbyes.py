@@ -181,7 +181,7 @@ async def test_no_goodbye_is_cut_over_sockets(tmp_path: Path, first: int) -> Non
             async with asyncio.TaskGroup() as tasks:
                 placed = {seed: tasks.create_task(place(seed)) for seed in seeds}
             serve.terminate()
-            await serve.end()
+            _, _, log = await serve.end()
             records = {record["call_id"]: record for record in serve.records()}
     phones = {seed: task.result() for seed, task in placed.items()}
     wrong = {
@@ -190,5 +190,8 @@ async def test_no_goodbye_is_cut_over_sockets(tmp_path: Path, first: int) -> Non
         if (faults := Run.of(seed).judge(phone, records[phone.call_sid]))
     }
     assert wrong == {}
+    told = [line for line in log.splitlines() if "hanging_up" in line]
+    assert len(told) == AT_ONCE
+    assert all("call_id=CA" in line for line in told)
     barged_in = [seed for seed in seeds if records[phones[seed].call_sid]["barge_ins_ms"]]
     assert len(barged_in) >= AT_ONCE // 10

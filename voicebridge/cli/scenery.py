@@ -58,6 +58,7 @@ class Scenery:
         """
         with TemporaryDirectory(prefix="rehearsal-") as folder:
             config_dir = self.config_dir
+            self._check_persona(config_dir / "personas")
             if self.scenario.persona_with:
                 config_dir = Path(folder) / "config"
                 self._lay_over_persona(config_dir)
@@ -66,15 +67,19 @@ class Scenery:
             except ConfigError as error:
                 raise self._told(error, config_dir) from None
 
+    def _check_persona(self, personas: Path) -> None:
+        name = self.scenario.persona
+        if not (personas / f"{name}.yaml").is_file():
+            known = sorted(path.stem for path in personas.glob("[!_]*.yaml"))
+            message = f"no persona '{name}'{did_you_mean(name, known)}"
+            line = place_of(self.file, "persona")
+            raise ConfigError(message, file=self.file, line=line, key="persona")
+
     def _lay_over_persona(self, copy: Path) -> None:
         shutil.copytree(self.config_dir, copy, ignore=shutil.ignore_patterns("rehearsals"))
         name = self.scenario.persona
         personas = copy / "personas"
         file, below = personas / f"{name}.yaml", f"_{name}-as-it-is.yaml"
-        if not file.is_file():
-            known = sorted(path.stem for path in personas.glob("[!_]*.yaml"))
-            message = f"no persona '{name}'{did_you_mean(name, known)}"
-            raise ConfigError(message, file=self.file, key="persona")
         file.rename(personas / below)
         over = {"extends": below, **self.scenario.persona_with}
         file.write_text(yaml.safe_dump(over, allow_unicode=True, sort_keys=False), "utf-8")

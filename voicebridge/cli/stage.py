@@ -23,6 +23,7 @@ from voicebridge.rehearsal.behaviour import (
     WaitingCaller,
 )
 from voicebridge.rehearsal.carrier import ACCOUNT_SID, SimulatedCarrier
+from voicebridge.rehearsal.expect import Expect
 from voicebridge.rehearsal.expectations import Outcome, missed
 from voicebridge.rehearsal.live import Note
 from voicebridge.rehearsal.notes import PhoneNote, ignore
@@ -106,6 +107,8 @@ async def play(rehearsal: Rehearsal, on_note: Callable[[Note], None] | None = No
     scenario = load_scenario(file)
     if rehearsal.dialect:
         scenario = scenario.model_copy(update={"dialect": rehearsal.dialect})
+    if rehearsal.caller_wav:  # of another caller nothing can be expected
+        scenario = scenario.model_copy(update={"expect": Expect()})
     caller = await asyncio.to_thread(_caller, rehearsal, scenario)
     async with (
         _staged(rehearsal, file, scenario, on_note) as stage,

@@ -12,6 +12,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from voicebridge.rehearsal.ear import QUIET_BYTES
+
 WINDOW_BYTES = 160
 LEAST_MATCH_BYTES = 80
 
@@ -74,9 +76,14 @@ class _Alignment:
             cursor = piece.received_end
         return [piece for piece in self._pieces if not self._by_chance(piece)]
 
+    def _in_silence(self, cursor: int, length: int) -> bool:
+        """Tell a match that is nothing but a part of a longer silence."""
+        end = cursor + length
+        return end < len(self._received) and len(set(self._view[cursor : end + 1])) == 1
+
     def _by_chance(self, piece: Piece) -> bool:
         """Tell a bit of silence that was taken for a part of what came whole elsewhere."""
-        if len(set(self._view[piece.received_offset : piece.received_end])) > 1:
+        if self._received[piece.received_offset : piece.received_end].translate(None, QUIET_BYTES):
             return False
         return any(
             whole.item == piece.item
@@ -98,6 +105,8 @@ class _Alignment:
                 if not 0 <= place < len(item):
                     continue
                 length = common_length(self._view[cursor:], self._views[number][place:])
+                if self._in_silence(cursor, length):
+                    continue
                 in_order = (place == 0) == (number not in self._reached)
                 rank = (length, in_order, -number)
                 if rank > best and self._enough(cursor, number, place, length):

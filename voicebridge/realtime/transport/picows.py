@@ -134,7 +134,7 @@ class PicowsConn(FrameListener):
         """Wait for the next message."""
         while not self._unread:
             if self._ended is not None:
-                raise self._ended
+                raise _again(self._ended)
             self._steer()
             self._changed.clear()
             await self._changed.wait()
@@ -153,7 +153,7 @@ class PicowsConn(FrameListener):
             self.all_arrived()
         finally:
             self._take = None
-        raise self._ended
+        raise _again(self._ended)
 
     def hold(self, held: bool) -> None:
         """Leave what comes in the socket, or read it again; see ``QuickConn``."""
@@ -213,7 +213,7 @@ class PicowsConn(FrameListener):
         self.transport = None  # which holds us: so we are gone as soon as nobody wants us
         self._changed.set()
         self._room.set()
-        self._pongs.end(self._ended)
+        self._pongs.end(_again(self._ended))
 
     def send_user_specific_ping(self, transport: WSTransport) -> None:
         """Ask whether the server is still there, unless we could not hear its answer."""
@@ -259,9 +259,16 @@ class PicowsConn(FrameListener):
             underlying.resume_reading()
 
     def _open(self) -> WSTransport:
-        if self._ended is not None or self.transport is None:
-            raise self._ended or ConnClosed(None, "not connected")
+        if self._ended is not None:
+            raise _again(self._ended)
+        if self.transport is None:
+            raise ConnClosed(None, "not connected")
         return self.transport
+
+
+def _again(ended: ConnClosed) -> ConnClosed:
+    """Say it anew: an error that was raised keeps all that it went through, and so its own conn."""
+    return ConnClosed(ended.code, ended.reason, by_us=ended.by_us)
 
 
 def _why_ended(transport: WSTransport, *, by_us: bool) -> ConnClosed:
