@@ -126,6 +126,27 @@ def test_what_cannot_be_laid_over_is_told_at_its_place(
     assert caught.value.line
 
 
+def test_what_is_laid_over_is_checked_without_being_played(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in config.rglob("*.*")}
+    assert main(["check", str(config)]) == 0, capsys.readouterr().out
+    assert {path: path.read_bytes() for path in config.rglob("*.*")} == before
+    file = written(config, persona_with={"limits": {"silence": 1}})
+    assert main(["check", str(config)]) == 1
+    told = capsys.readouterr().out
+    assert f"✗ {file}" in told
+    assert "persona_with.limits.silence" in told
+
+
+def test_a_fault_of_another_persona_names_its_own_file(config: Path) -> None:
+    (config / "personas" / "broken.yaml").write_text("name: Broken\n")
+    with pytest.raises(ConfigError) as caught:
+        rehearsed(config, persona_with={"tools": []})
+    assert Path(caught.value.file or "").name == "broken.yaml"
+    assert "rehearsal-" not in str(caught.value)
+
+
 def test_a_call_that_the_bridge_does_not_place_is_told_as_the_error_it_is(config: Path) -> None:
     outbound = {"enabled": True, "caller_id": "+15550100002"}
     with pytest.raises(CarrierError, match="does not place the call"):

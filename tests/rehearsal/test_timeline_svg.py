@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from phone_staged_call import Staged, noise
 
 from voicebridge.rehearsal.actions import Sound
-from voicebridge.rehearsal.phone_log import KeyPressed
+from voicebridge.rehearsal.phone_log import KeyPressed, VerbDone
 from voicebridge.rehearsal.report import Figure
 from voicebridge.rehearsal.session_log import SpeechSpan, ToolCallMade
-from voicebridge.rehearsal.svg_row import LEFT, PLOT, Window
+from voicebridge.rehearsal.svg_row import LEFT, PLOT, RIGHT, Window
 from voicebridge.rehearsal.svg_text import Shelf, clean, width_px, wrap
 from voicebridge.rehearsal.timeline import Span, TimedWord, Timeline, make_timeline
 from voicebridge.rehearsal.timeline_svg import timeline_svg
@@ -87,10 +87,14 @@ def test_keys_and_tones_stand_in_the_lane_of_whoever_they_came_from() -> None:
     assert {"keys 42", "keys 42#", "a tone of 440 Hz"} <= set(texts(picture))
 
 
-def test_what_came_after_the_stream_stands_in_the_subtitle() -> None:
+def test_what_came_after_the_stream_stands_where_it_ended() -> None:
     call = a_call()
-    call.phone_log.verbs_after_stream += ["Redirect /after", "Dial +15550100020", "Hangup"]
-    assert any("then: Dial +15550100020" in text for text in texts(drawn(call)))
+    end_ms = call.phone_log.duration_ms
+    call.phone_log.verbs_done.append(VerbDone("Dial +15550100020: busy", end_ms))
+    picture = drawn(call)
+    assert "Dial +15550100020: busy" in texts(picture)
+    (chip,) = named(picture, "chip")
+    assert float(chip.get("x", "")) + float(chip.get("width", "")) <= LEFT + PLOT + RIGHT
 
 
 def test_the_picture_shows_both_voices_and_what_was_never_heard() -> None:

@@ -87,6 +87,15 @@ def test_an_agent_is_told_at_four_fifths_and_its_call_ends_at_the_whole() -> Non
     assert purse.spent_usd == pytest.approx(120)
 
 
+def test_who_goes_over_the_cap_at_once_is_not_told_to_wrap_up_after_the_goodbye() -> None:
+    purse = Spending(Limits(spend_per_call_usd=1)).purse(BUILT_IN["gpt-realtime"])
+    told: list[ev.Event] = []
+    purse.feed = told.append
+    for _ in range(3):
+        purse.used(MILLION)
+    assert [type(event) for event in told] == [ev.GoodbyeRequested]
+
+
 @pytest.mark.parametrize(
     ("limits", "length_s"),
     [

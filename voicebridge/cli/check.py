@@ -204,6 +204,7 @@ def _check_default(
 
 
 def _check_rehearsals(config_dir: Path, personas: Mapping[str, object], report: _Report) -> None:
+    from voicebridge.cli.scenery import check_laid_over
     from voicebridge.rehearsal.scenario import load_scenario
 
     for file in sorted((config_dir / "rehearsals").glob("*.yaml")):
@@ -217,6 +218,12 @@ def _check_rehearsals(config_dir: Path, personas: Mapping[str, object], report: 
             message = f"no persona '{scenario.persona}'{did_you_mean(scenario.persona, personas)}"
             line = place_of(file, "persona")
             report.wrong(file, ConfigError(message, file=file, line=line, key="persona"))
+        elif personas[scenario.persona] is not None:
+            try:
+                check_laid_over(config_dir, file, scenario)
+            except ConfigError as error:
+                if error.file == file:  # those of other files are told with these
+                    report.wrong(file, error)
 
 
 def _next_step(config_dir: Path, settings: Settings | None, report: _Report) -> str:

@@ -19,6 +19,7 @@ import yaml
 from pydantic import SecretStr, ValidationError
 
 from voicebridge.errors import ConfigError
+from voicebridge.personas.layers import load_persona
 from voicebridge.personas.yaml_faults import did_you_mean
 from voicebridge.personas.yaml_lines import place_of
 from voicebridge.rehearsal.carrier import ACCOUNT_SID
@@ -84,11 +85,14 @@ class Scenery:
         over = {"extends": below, **self.scenario.persona_with}
         file.write_text(yaml.safe_dump(over, allow_unicode=True, sort_keys=False), "utf-8")
 
-    def _told(self, error: ConfigError, config_dir: Path) -> ConfigError:
-        """Let an error name the rehearsal's own file where it comes out of it."""
-        over = config_dir / "personas" / f"{self.scenario.persona}.yaml"
-        if config_dir == self.config_dir or error.file is None or str(error.file) != str(over):
+    def _told(self, error: ConfigError, copy: Path) -> ConfigError:
+        """Let an error name the file that somebody wrote, not the copy of it."""
+        if error.file is None or not Path(error.file).is_relative_to(copy):
             return error
+        inner = Path(error.file).relative_to(copy)
+        if inner != Path("personas") / f"{self.scenario.persona}.yaml":
+            file = self.config_dir / inner
+            return ConfigError(error.message, file=file, line=error.line, key=error.key)
         line = place_of(self.file, "persona_with", *(error.key or "").split("."))
         key = f"persona_with.{error.key}"
         return ConfigError(error.message, file=self.file, line=line, key=key)
@@ -140,6 +144,20 @@ class Scenery:
             message = error.errors()[0]["msg"]
             raise ConfigError(message, file=self.file, line=line, key=key) from None
         return settings.model_copy(update={name: getattr(changed, name) for name in before})
+
+
+def check_laid_over(config_dir: Path, file: Path, scenario: Scenario) -> None:
+    """Raise ``ConfigError`` if what a rehearsal lays over persona and settings cannot be used."""
+    scenery = Scenery(
+        config_dir=config_dir,
+        file=file,
+        scenario=scenario,
+        out=config_dir,
+        model_url="ws://127.0.0.1:9/v1/realtime",
+        api_url="http://127.0.0.1:9",
+    )
+    with scenery.settings() as settings:
+        load_persona(settings.config_dir / "personas" / f"{scenario.persona}.yaml")
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,6 @@ from voicebridge.rehearsal.realtime_server import RealtimeServer
 from voicebridge.rehearsal.report import Report, make_report
 from voicebridge.rehearsal.scenario import Scenario, load_scenario
 from voicebridge.rehearsal.session_log import SessionLog, joined
-from voicebridge.rehearsal.sounds import heard_sounds
 from voicebridge.rehearsal.voice import Voice
 from voicebridge.rehearsal.wav import read_caller
 from voicebridge.server.running import RunningBridge, load_switchboard, running_bridge
@@ -134,8 +133,13 @@ async def _staged(
     if rehearsal.caller_wav:
         script = replace(script, caller_lines=())
     async with AsyncExitStack() as stack:
-        model = RealtimeServer(script, Voice(variant=AGENT_VOICE), api_key=API_KEY)
-        model.on_event = on_note
+        model = RealtimeServer(
+            script,
+            Voice(variant=AGENT_VOICE),
+            api_key=API_KEY,
+            faults=scenario.model.faults(),
+            on_event=on_note,
+        )
         await stack.enter_async_context(model)
         side = scenario.carrier
         account = Account(
@@ -242,6 +246,9 @@ def _judged(
     errors: Sequence[str],
 ) -> Played:
     """Hold what came against the bars and against what the rehearsal expects."""
+    # Needs numpy: who has not installed the extra is told so by the voice, before any call.
+    from voicebridge.rehearsal.sounds import heard_sounds
+
     model, account = joined(sessions), stage.account
     phone.errors += [*errors, *account.errors]
     for colleague in account.colleagues:

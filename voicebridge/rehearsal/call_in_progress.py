@@ -15,7 +15,7 @@ from voicebridge.rehearsal import twiml_verbs as twiml
 from voicebridge.rehearsal.behaviour import CallerBehaviour
 from voicebridge.rehearsal.notes import Listener, PhoneNote, PhoneNoteKind, ignore
 from voicebridge.rehearsal.phone import Phone
-from voicebridge.rehearsal.phone_log import PhoneLog
+from voicebridge.rehearsal.phone_log import PhoneLog, VerbDone
 from voicebridge.rehearsal.placed_call import PlacedCall
 from voicebridge.rehearsal.rooms import Rooms
 from voicebridge.rehearsal.signing import signature_header
@@ -134,8 +134,11 @@ class CallInProgress:
                     return url, method, {}
                 case twiml.Dial(_, action, method):
                     told = await self._dial(verb)
+                    self._done(f"{verb}: {told['DialCallStatus']}")
                     if action:
                         return action, method, told
+                case twiml.Say() | twiml.Play():
+                    self._done(str(verb))  # noted, no sound is made
                 case twiml.Record(action, method) if action:
                     return action, method, {"RecordingDuration": "1", "Digits": "hangup"}
                 case twiml.Gather(_, action, method, _, True) if action:
@@ -145,7 +148,7 @@ class CallInProgress:
                 case twiml.Hangup():
                     return None
                 case _:
-                    continue  # said and played texts are noted above, no sound is made
+                    continue
         return None
 
     async def _dial(self, dial: twiml.Dial) -> dict[str, str]:
@@ -195,6 +198,9 @@ class CallInProgress:
             code = 31910 if urlsplit(url).scheme == "wss" else 31902
             self._log.errors.append(f"{code}: no connection to {url}: {error}")
         return None
+
+    def _done(self, text: str) -> None:
+        self._log.verbs_done.append(VerbDone(text, self._phone.carrier_ms))
 
     def _tell(self, kind: PhoneNoteKind, text: str = "") -> None:
         self._notify(PhoneNote(time.monotonic(), kind, text))

@@ -81,15 +81,15 @@ class EventWriter:
 
     def call_tool(self, reply: Reply, name: str, arguments: str) -> None:
         """Send a whole response that consists of a tool call."""
-        call = {"type": "function_call", "status": "in_progress", "name": name, "arguments": ""}
-        call |= {"call_id": f"call_{reply.response_id}"}
-        self.begin(reply, call)
+        call_id = f"call_{reply.response_id}"
+        call: dict[str, object] = {"type": "function_call", "name": name, "call_id": call_id}
+        self.begin(reply, {**call, "status": "in_progress", "arguments": ""})
         done = {"id": reply.item_id, **call, "status": "completed", "arguments": arguments}
         self.say(
             "response.function_call_arguments.done",
             **reply._asdict(),
             output_index=0,
-            call_id=call["call_id"],
+            call_id=call_id,
             name=name,
             arguments=arguments,
         )

@@ -61,11 +61,12 @@ def picture(runs: Mapping[str, Sequence[LoadFigures]]) -> str:
         f'<text class="soft" x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 18}" '
         'text-anchor="middle">calls at once</text>'
     )
+    names: list[str] = []
     for at, (name, line) in enumerate(lines.items()):
         colour = _FLOOR_COLOUR if name == "floor" else _COLOURS[at % len(_COLOURS)]
-        body.append(
-            f'<text x="{LEFT + 170 * at}" y="80" style="fill:{colour};font-weight:600">'
-            f"{clean(name)}{'' if line else ': every run void'}</text>"
+        names.append(
+            f'<tspan dx="{18 if names else 0}" style="fill:{colour}">'
+            f"{clean(name.rpartition(', ')[2])}{'' if line else ': every run void'}</tspan>"
         )
         for kind, column in (("p50", 1), ("p99", 2)):
             path = " ".join(f"{x(point[0]):.1f},{y(point[column]):.1f}" for point in line)
@@ -74,6 +75,7 @@ def picture(runs: Mapping[str, Sequence[LoadFigures]]) -> str:
             f'<circle cx="{x(calls):.1f}" cy="{y(p99):.1f}" r="3.6" fill="{colour}"/>'
             for calls, _, p99 in line
         ]
+    body.append(f'<text x="{LEFT}" y="80" style="font-weight:600">{"".join(names)}</text>')
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'width="{WIDTH}" height="{HEIGHT}"><style>{_STYLE}</style>\n'

@@ -106,6 +106,14 @@ class KeyPressed:
 
 
 @dataclass(frozen=True, slots=True)
+class VerbDone:
+    """A verb that the carrier carried out, other than the stream itself, and how it went."""
+
+    text: str
+    carrier_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Violation:
     """A message that the carrier dropped, with the warning code it files for that."""
 
@@ -160,6 +168,7 @@ class PhoneLog:
 
     documents: list[DocumentRead] = field(default_factory=list)
     verbs_after_stream: list[str] = field(default_factory=list)
+    verbs_done: list[VerbDone] = field(default_factory=list)
     protocol_violations: list[Violation] = field(default_factory=list)
     violation_count: int = 0
     errors: list[str] = field(default_factory=list)

@@ -10,6 +10,7 @@ from pydantic import Field
 from voicebridge.personas.yaml_lines import load_model
 from voicebridge.rehearsal.carrier_side import CarrierSide
 from voicebridge.rehearsal.expect import Expect
+from voicebridge.rehearsal.model_side import ModelSide
 from voicebridge.rehearsal.script import Script, standing_agent
 from voicebridge.rehearsal.steps import AgentStep, CallerStep, Strict
 
@@ -33,6 +34,7 @@ class Scenario(Strict):
     persona_with: dict[str, Any] = Field(default_factory=dict)
     settings_with: dict[str, Any] = Field(default_factory=dict)
     carrier: CarrierSide = CarrierSide()
+    model: ModelSide = ModelSide()
     expect: Expect = Expect()
 
     def script(self) -> Script:

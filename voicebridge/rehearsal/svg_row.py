@@ -184,7 +184,7 @@ def _chips(timeline: Timeline, window: Window, tops: dict[str, float]) -> list[s
     for chip in sorted(timeline.chips, key=lambda chip: chip.start_ms):
         if not window.holds(chip.start_ms):
             continue
-        wide = max(width_px(chip.label, 11) + 20, window.x(chip.end_ms) - window.x(chip.start_ms))
+        wide = max(width_px(chip.label, 12) + 20, window.x(chip.end_ms) - window.x(chip.start_ms))
         x = min(window.x(chip.start_ms), LEFT + PLOT + RIGHT / 2 - wide)
         y = tops[chip.side] + 3 + shelf[chip.side].place(x, wide, 1) * CHIP
         elements += [

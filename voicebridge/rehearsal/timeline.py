@@ -15,8 +15,6 @@ from voicebridge.rehearsal.session_log import SessionLog, ToolCallMade
 
 LONGEST_TOOL_LABEL = 84
 KEY_MS, KEY_GAP_MS = 100, 500
-_NOT_TOLD = ("Redirect", "Connect", "Hangup")
-"""Verbs that every call has: they say nothing of this one."""
 
 
 class TimedWord(NamedTuple):
@@ -51,7 +49,7 @@ class Unheard(NamedTuple):
 
 
 class Chip(NamedTuple):
-    """A sign on one side's lane: keys that were pressed or heard, a tone, a packaged phrase."""
+    """A sign on one side's lane: keys pressed or heard, a tone, a phrase, a verb of the carrier."""
 
     side: Literal["caller", "agent"]
     start_ms: float
@@ -104,7 +102,7 @@ def make_timeline(title: str, phone: PhoneLog, model: SessionLog, report: Report
             if mark.echoed_ms is not None
         ),
         figures=report.figures,
-        chips=(*_keys_pressed(phone), *_other_sounds(report)),
+        chips=(*_keys_pressed(phone), *_verbs(phone), *_other_sounds(report)),
     )
 
 
@@ -117,9 +115,6 @@ def _subtitle(phone: PhoneLog) -> str:
         parts.append(f"network {phone.network_delay_ms} ms each way{jitter}")
     if unheard_at_close_ms(phone):
         parts.append(f"{unheard_at_close_ms(phone):.0f} ms unheard at the end")
-    then = [verb for verb in phone.verbs_after_stream if not verb.startswith(_NOT_TOLD)]
-    if then:
-        parts.append(f"then: {', '.join(then)}")
     return " · ".join(parts)
 
 
@@ -134,6 +129,12 @@ def _keys_pressed(phone: PhoneLog) -> list[Chip]:
         else:
             chips.append(Chip("caller", key.carrier_ms, end_ms, f"keys {key.digit}"))
     return chips
+
+
+def _verbs(phone: PhoneLog) -> list[Chip]:
+    return [
+        Chip("caller", verb.carrier_ms, verb.carrier_ms, verb.text) for verb in phone.verbs_done
+    ]
 
 
 def _other_sounds(report: Report) -> list[Chip]:

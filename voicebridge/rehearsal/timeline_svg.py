@@ -22,7 +22,7 @@ _LEGEND = (
     ('<line class="cut" x1="7" x2="7" y1="0" y2="18"/>', "cut by the caller"),
     ('<line class="noticed" x1="1" x2="15" y1="9" y2="9"/>', "speech noticed by the model"),
     ('<rect class="tool" x="0" y="3" width="15" height="12" rx="6"/>', "tool call"),
-    ('<rect class="chip agent" x="0" y="3" width="15" height="12" rx="3"/>', "keys, tones"),
+    ('<rect class="chip agent" x="0" y="3" width="15" height="12" rx="3"/>', "keys, tones, verbs"),
     ('<path class="mark" d="M3 6V12M8 6V12M13 6V12"/>', "mark played"),
     ('<path class="back" d="M3 6V12M8 6V12M13 6V12"/>', "mark sent back unheard"),
 )

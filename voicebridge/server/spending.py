@@ -73,7 +73,7 @@ class Purse:
         self._all.add(usd)
         share = max(self.spent_usd / self._cap if self._cap else 0.0, self._all.share())
         if share >= 1 and not self._over:
-            self._over = True
+            self._over = self._warned = True  # who says goodbye is not told to wrap up
             log.warning("spend_limit_reached", spent_usd=round(self.spent_usd, 4))
             self._tell(ev.GoodbyeRequested(EndReason.SPEND_LIMIT, GOODBYE))
         elif share >= WARN_AT and not self._warned:
