@@ -68,8 +68,8 @@ def test_each_action_is_told_with_its_time_and_what_was_heard_around_it(
         for action in call.report.actions:
             assert action.done_ms is not None, name
             assert 0 < action.asked_ms <= action.done_ms, name
-            # The bridge reads the carrier's clock, the rehearsal its own: a second is no puzzle.
-            assert abs(recorded[action.call_id] - action.done_ms) < 1000, name
+            # The bridge reads the carrier's clock off its socket, the rehearsal knows it.
+            assert abs(recorded[action.call_id] - action.done_ms) < 3000, name
             assert action.heard_before, name
 
 
