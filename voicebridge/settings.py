@@ -144,16 +144,16 @@ class Realtime(BaseModel):
     connect_timeout_s: float = Field(
         default=10, gt=0, le=120, description="How long dialling the model may take."
     )
-
-    @property
-    def shown_url(self) -> str:
-        """Return the URL as it may be told: without its query, where a server's key may stand."""
-        return self.url.partition("?")[0]
     transport: Transport = Field(
         default="auto",
         description="The library that carries the websocket; auto is picows where it is "
         "installed, else websockets.",
     )
+
+    @property
+    def shown_url(self) -> str:
+        """Return the URL as it may be told: without its query, where a server's key may stand."""
+        return self.url.partition("?")[0]
 
 
 class Records(BaseModel):

@@ -35,7 +35,7 @@ def test_speech_goes_out_with_marks_around_it() -> None:
     driver.connect()
     driver.say("Hello.")
     assert audio_of(driver.all) == SECOND
-    assert len(of(do.SendMark, driver.all)) == 7
+    assert len(of(do.SendMark, driver.all)) == 6
 
 
 def test_words_heard_to_the_end_are_noted() -> None:

@@ -1,5 +1,7 @@
 """What has been sent, what has been heard, where a cut falls: as lists of what goes out."""
 
+import pytest
+
 from voicebridge.call import commands as do
 from voicebridge.call.playout import Playout, Settled, Verdict
 
@@ -92,22 +94,24 @@ class Line:
         return commands
 
 
-def test_audio_goes_out_in_whole_frames_between_marks() -> None:
+@pytest.mark.parametrize(
+    ("size_bytes", "pieces"),
+    [
+        (400, [480]),
+        (3000, [480, 2560]),  # a piece of up to 400 ms stays whole
+        (7000, [480, 1600, 1600, 1600, 1760]),
+    ],
+)
+def test_audio_goes_out_in_whole_frames_between_marks(size_bytes: int, pieces: list[int]) -> None:
     playout = Playout()
-    playout.push("r", "a", 0, SECOND[:3000])
+    playout.push("r", "a", 0, SECOND[:size_bytes])
     playout.finish("a")
     out = playout.take(0)
-    assert [type(command).__name__ for command in out] == [
-        "SendMark",
-        "SendAudio",
-        "SendMark",
-        "SendAudio",
-        "SendMark",
-        "SendAudio",
-        "SendMark",
+    assert [type(command) for command in out] == [
+        do.SendMark,
+        *(kind for _ in pieces for kind in (do.SendAudio, do.SendMark)),
     ]
-    sizes = [len(command.audio) for command in out if isinstance(command, do.SendAudio)]
-    assert sizes == [480, 1600, 960]
+    assert [len(command.audio) for command in out if isinstance(command, do.SendAudio)] == pieces
 
 
 def test_everything_sent_is_what_came_in_unaltered() -> None:

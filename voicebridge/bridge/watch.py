@@ -21,7 +21,9 @@ class CarrierWatch:
         self._corridor, self._lost = corridor, lost
         self._loop = asyncio.get_running_loop()
         self._frames = 0
-        self._due = self._last_frame_at = self._loop.time()
+        self._last_frame_at = self._loop.time()
+        # All calls look at the same moments, so that the loop wakes once for all of them.
+        self._due = self._last_frame_at // IDLE_TICK_S * IDLE_TICK_S
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:

@@ -8,7 +8,8 @@ from voicebridge.call.line import Line
 from voicebridge.call.playhead import Playhead
 
 MARK_EVERY_BYTES = 200 * BYTES_PER_MS
-"""The stretch of audio between two marks: five a second."""
+"""The stretch of audio between two marks: five a second, or fewer, since a chunk of the model's
+that goes no more than as far again beyond it stays in one piece, with its mark at its end."""
 
 FIRST_MARK_BYTES = 60 * BYTES_PER_MS
 """Where the first mark of a run stands: soon, since only then is it known when the run began to
@@ -37,6 +38,7 @@ class Outflow:
         "_next_mark",
         "_run_complete",
         "_run_open",
+        "_slack",
         "rtt_ms",
     )
 
@@ -45,7 +47,7 @@ class Outflow:
         """The last round trip to the carrier and back, as far as it was measured."""
         self._line, self._lead_ms, self._keep = line, lead_ms, keep_bytes
         self._run_open = self._run_complete = False
-        self._last_mark = self._last_mark_ms = self._next_mark = 0
+        self._last_mark = self._last_mark_ms = self._next_mark = self._slack = 0
 
     def more_to_come(self) -> None:
         """Say that the run goes on."""
@@ -77,14 +79,15 @@ class Outflow:
             if not self._run_open:
                 out.append(do.SendMark(playhead.mark(at_ms, opens=True)))
                 self._run_open, self._last_mark, self._last_mark_ms = True, playhead.sent, at_ms
-                self._next_mark = playhead.sent + FIRST_MARK_BYTES
+                self._next_mark, self._slack = playhead.sent + FIRST_MARK_BYTES, 0
             elif heard >= playhead.sent and at_ms >= self._last_mark_ms + REOPENED_AFTER_MS:
                 out.append(self._mark(playhead, at_ms, opens=True))
-            stop = min(until, self._next_mark)
+            stop = until if until <= self._next_mark + self._slack else self._next_mark
             out.append(do.SendAudio(self._line.read(playhead.sent, stop)))
             playhead.sent = stop
-            if stop == self._next_mark:
+            if stop >= self._next_mark:
                 out.append(self._mark(playhead, at_ms))
+                self._slack = MARK_EVERY_BYTES
         if self._run_complete and self._run_open and playhead.sent == self._line.end:
             if playhead.sent != self._last_mark:
                 out.append(self._mark(playhead, at_ms))
