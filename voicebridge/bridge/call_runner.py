@@ -169,9 +169,10 @@ class CallRunner:
             self._over.set()
 
     def _carrier_says(self, message: Message | CarrierProtocolError) -> None:
+        if isinstance(message, Marked):
+            self.feed(ev.MarkEchoed(message.name))
+            return
         match message:
-            case Marked(name):
-                self.feed(ev.MarkEchoed(name))
             case Pressed(digit):
                 if self.hands.recording is not None:
                     self.hands.recording.key(self._carrier.clock_ms)

@@ -112,13 +112,12 @@ class CarrierLeg:
     def send(self, command: do.SendAudio | do.SendMark | do.SendClear) -> None:
         """Write a command down, to go out with the next ``flush``."""
         stream_id = self.started.stream_id
-        match command:
-            case do.SendAudio(audio):
-                text = self._dialect.encode_audio(stream_id, audio)
-            case do.SendMark(name):
-                text = self._dialect.encode_mark(stream_id, name)
-            case do.SendClear():
-                text = self._dialect.encode_clear(stream_id)
+        if isinstance(command, do.SendAudio):
+            text = self._dialect.encode_audio(stream_id, command.audio)
+        elif isinstance(command, do.SendMark):
+            text = self._dialect.encode_mark(stream_id, command.name)
+        else:
+            text = self._dialect.encode_clear(stream_id)
         self._written.append(text)
 
     def flush(self) -> None:

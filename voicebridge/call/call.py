@@ -30,6 +30,8 @@ PATIENCE_S = 3.0
 STILL_THERE = "The caller has been silent for a while. Ask in one short sentence if they are there."
 STILL_SILENT = "The caller still says nothing. Ask once more, in other words, if they hear you."
 SILENT_GOODBYE = "The caller does not answer. Say a short goodbye; the call ends after it."
+_SPEECH = (ev.AudioReceived, ev.TranscriptReceived, ev.AudioFinished)
+
 TIME_IS_UP = "The call has reached its longest duration. Say a short, friendly goodbye now."
 
 
@@ -130,13 +132,17 @@ class Call:
 
     def _react(self, event: ev.Event, now: float, at_ms: int) -> list[do.Command]:
         floor = self.floor
-        match event:
-            case ev.AudioReceived() | ev.TranscriptReceived() | ev.AudioFinished():
-                if self._model_usable:
+        # By type and not by pattern: these three are nearly all there is.
+        if isinstance(event, _SPEECH):
+            if self._model_usable:
+                if floor.greeting.listening:
                     floor.greeting.listen(event)
-                    floor.agent_speaks(event, at_ms)
-            case ev.MarkEchoed(name):
-                floor.playout.echoed(name, at_ms)
+                floor.agent_speaks(event, at_ms)
+            return []
+        if isinstance(event, ev.MarkEchoed):
+            floor.playout.echoed(event.name, at_ms)
+            return []
+        match event:
             case ev.SpeechStarted():
                 out = floor.caller_started(event, now, at_ms)
                 if floor.turn.caller_speaking:
@@ -157,7 +163,6 @@ class Call:
                 return self._deadline(now, at_ms)
             case _:
                 return self._begin_or_end(event, now, at_ms)
-        return []
 
     def _begin_or_end(self, event: ev.Event, now: float, at_ms: int) -> list[do.Command]:
         floor = self.floor

@@ -89,15 +89,16 @@ class Floor:
         self, event: ev.AudioReceived | ev.TranscriptReceived | ev.AudioFinished, at_ms: int
     ) -> None:
         """Take in audio or words of the agent."""
-        match event:
-            case ev.AudioReceived(response_id, item_id, content_index, audio):
-                if self.playout.push(response_id, item_id, content_index, audio):
-                    self._words_of(item_id, at_ms).add_audio(len(audio))
-                    self.spoken_by = response_id
-            case ev.TranscriptReceived(item_id, text):
-                self._words_of(item_id, at_ms).add_text(text)
-            case ev.AudioFinished(item_id):
-                self.playout.finish(item_id)
+        item_id = event.item_id
+        if isinstance(event, ev.AudioReceived):
+            audio = event.audio
+            if self.playout.push(event.response_id, item_id, event.content_index, audio):
+                self._words_of(item_id, at_ms).add_audio(len(audio))
+                self.spoken_by = event.response_id
+        elif isinstance(event, ev.TranscriptReceived):
+            self._words_of(item_id, at_ms).add_text(event.text)
+        else:
+            self.playout.finish(item_id)
 
     def response_created(self, response_id: str, now: float, at_ms: int) -> list[do.Command]:
         """Take note of a response; the first may be one that is said to its end.

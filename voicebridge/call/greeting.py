@@ -55,6 +55,11 @@ class Greeting:
             ev.AudioFinished(GREETING),
         ]
 
+    @property
+    def listening(self) -> bool:
+        """Whether ``listen`` is of any use."""
+        return self._wanted is not None
+
     def listen(self, event: ev.AudioReceived | ev.TranscriptReceived | ev.AudioFinished) -> None:
         """Listen to what the model says first."""
         if self._wanted is None:

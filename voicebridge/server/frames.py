@@ -44,11 +44,14 @@ class FrameReader:
         self._gathered = 0
 
     def only_text(self, data: bytes) -> bytes | None:
-        """Return the text if ``data`` is one whole text message of 126 to 65535 bytes, no more.
+        """Return the text if ``data`` is one whole text message of up to 65535 bytes, no more.
 
         That is how nearly every message of a carrier comes. None leaves it to ``feed``.
         """
         size = len(data) - 8
+        if size < 124:
+            short = size >= 0 and data[0] == _WHOLE_TEXT and data[1] == _MASKED | size + 2
+            return apply_mask(data[6:], data[2:6]) if short and not self._between else None
         if (
             size < 126
             or data[:2] != _USUAL_HEAD
