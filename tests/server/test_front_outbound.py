@@ -152,7 +152,7 @@ async def test_a_machine_gets_the_message_after_its_beep_and_the_call_ends(
     assert message["heard_ms"] == len(MESSAGE.split()) * 200
     # All of the message was played after the beep, whatever was left of the greeting.
     assert log.played[-1].carrier_ms >= log.carrier_ms_of(beep.at)
-    assert greeting["text"] == GREETING
+    assert GREETING.startswith(greeting["text"])  # as much of it as was heard before the beep
     assert [words for words in office.model.served[0].told if MESSAGE in words]
 
 
