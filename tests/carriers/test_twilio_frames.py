@@ -25,6 +25,15 @@ spellings = st.sampled_from([(",", ":"), (", ", ": ")])
 
 
 @st.composite
+def written(draw: st.DrawFn, message: dict[str, object]) -> str:
+    """A message of some stream, in some order and spelling."""
+    message = {**message, "streamSid": draw(st.sampled_from(["MZ0", "MZ\\", "", "MZ9" * 30]))}
+    if draw(st.booleans()):
+        message = dict(draw(st.permutations(list(message.items()))))
+    return json.dumps(message, separators=draw(spellings), ensure_ascii=draw(st.booleans()))
+
+
+@st.composite
 def frames(draw: st.DrawFn) -> str:
     """A frame as the carrier may write it, or nearly."""
     media = {
@@ -34,21 +43,18 @@ def frames(draw: st.DrawFn) -> str:
         "payload": draw(payloads),
     }
     message = {"event": "media", "sequenceNumber": draw(numbers), "media": media}
-    message["streamSid"] = draw(st.sampled_from(["MZ0", "MZ\\", "", "MZ9" * 30]))
-    if draw(st.booleans()):
-        message = dict(draw(st.permutations(list(message.items()))))
-    return json.dumps(message, separators=draw(spellings), ensure_ascii=draw(st.booleans()))
+    return draw(written(message))
 
 
 @st.composite
-def damaged(draw: st.DrawFn) -> str:
-    """A frame with a stretch of it exchanged for something else."""
-    text = draw(frames())
+def damaged(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> str:
+    """A text with a stretch of it exchanged for something else."""
+    text = draw(texts)
     start = draw(st.integers(0, len(text)))
     return text[:start] + draw(st.text(max_size=3)) + text[start + draw(st.integers(0, 4)) :]
 
 
-@given(st.one_of(frames(), damaged()))
+@given(st.one_of(frames(), damaged(frames())))
 @example(PLAIN)
 @example(PLAIN + "\n")
 @example(PLAIN.replace("/38=", "/38"))
@@ -74,18 +80,7 @@ def marks(draw: st.DrawFn) -> str:
     names = st.one_of(st.just("0:12:3360"), st.text('0:a\\"é-_ ', max_size=8), st.text(max_size=6))
     message: dict[str, object] = {"event": "mark", "sequenceNumber": draw(numbers)}
     message["mark"] = {"name": draw(names)}
-    message["streamSid"] = draw(st.sampled_from(["MZ0", "MZ\\", "", "MZ9" * 30]))
-    if draw(st.booleans()):
-        message = dict(draw(st.permutations(list(message.items()))))
-    return json.dumps(message, separators=draw(spellings), ensure_ascii=draw(st.booleans()))
-
-
-@st.composite
-def damaged_marks(draw: st.DrawFn) -> str:
-    """A mark with a stretch of it exchanged for something else."""
-    text = draw(marks())
-    start = draw(st.integers(0, len(text)))
-    return text[:start] + draw(st.text(max_size=3)) + text[start + draw(st.integers(0, 4)) :]
+    return draw(written(message))
 
 
 def outcome(text: str) -> object:
@@ -96,7 +91,7 @@ def outcome(text: str) -> object:
         return type(error)
 
 
-@given(st.one_of(marks(), damaged_marks()))
+@given(st.one_of(marks(), damaged(marks())))
 @example(
     '{"event":"mark","sequenceNumber":"4","mark":{"name":"0:12:3360"},"streamSid":"MZ0"}',
 )

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
+import fuzz_personas as fuzz
 import pytest
-
-
-def _target() -> ModuleType:
-    path = Path(__file__).with_name("fuzz_personas.py")
-    spec = importlib.util.spec_from_file_location("fuzz_personas", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fuzz = _target()
 
 
 def test_the_files_as_they_are_make_a_persona_that_speaks(tmp_path: Path) -> None:

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
+import fuzz_realtime_events as fuzz
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-
-def _target() -> ModuleType:
-    path = Path(__file__).with_name("fuzz_realtime_events.py")
-    spec = importlib.util.spec_from_file_location("fuzz_realtime_events", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fuzz = _target()
 
 
 @pytest.mark.parametrize("seed", [1, 2])

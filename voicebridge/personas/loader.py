@@ -86,10 +86,6 @@ class PersonaBook(Mapping[str, Persona]):
         """Return the name of the persona that answers the called number ``to``."""
         return self._by_number.get(normalise_number(to), self.default_name)
 
-    def for_number(self, to: str) -> Persona:
-        """Return the persona that answers the called number ``to``."""
-        return self._personas[self.name_for_number(to)]
-
 
 def persona_files(directory: Path) -> list[Path]:
     """List the persona files of ``directory`` by name, without those that are only parts."""

@@ -156,12 +156,6 @@ class SessionUpdate(_ClientEvent):
     session: dict[str, Any]
 
 
-class AudioAppend(_ClientEvent):
-    """``input_audio_buffer.append``."""
-
-    audio: str
-
-
 class Bare(_ClientEvent):
     """An event that says nothing but its type."""
 
