@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "redaction": set(),
     "log": {"redaction", "errors"},
     "records": {"call", "audio", "errors"},
-    "outbound": {"tools", "personas", "settings", "errors", "log"},
+    "outbound": {"carriers", "tools", "personas", "settings", "errors", "log"},
     "rehearsal": {"audio", "personas", "errors"},
     "bridge": {
         "call",

@@ -48,16 +48,6 @@ CHANGE_CALL = Page(one_of=_names("Status Url Twiml"), may=_names("Method"), urls
 SEND_MESSAGE = Page(
     must=_names("To Body"), one_of=_names("From MessagingServiceSid"), numbers=_names("To From")
 )
-ADD_PARTICIPANT = Page(
-    must=_names("To From"),
-    may=_names(
-        "Label Timeout StartConferenceOnEnter EndConferenceOnExit Beep StatusCallback"
-        " StatusCallbackEvent"
-    ),
-    numbers=_names("To From"),
-    urls=_names("StatusCallback"),
-)
-CHANGE_PARTICIPANT = Page(must=_names("AnnounceUrl AnnounceMethod"), urls=_names("AnnounceUrl"))
 
 
 @dataclass(slots=True)
@@ -127,9 +117,6 @@ class FakeTwilio:
         app.router.add_post(_BASE + "/Calls.json", self._create_call)
         app.router.add_post(_BASE + "/Calls/{call}.json", self._change_call)
         app.router.add_post(_BASE + "/Messages.json", self._send_message)
-        people = _BASE + "/Conferences/{room}/Participants"
-        app.router.add_post(people + ".json", self._add_participant)
-        app.router.add_post(people + "/{call}.json", self._change_participant)
         app.router.add_route("*", "/{anything:.*}", self._unknown)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
@@ -169,17 +156,6 @@ class FakeTwilio:
         self._check(re.fullmatch(r"MG[0-9a-f]{32}", service) is not None, "MessagingServiceSid")
         told = {"sid": f"SM{len(self.messages) + 1:032d}", "status": "queued"}
         return await self._answer(request, "send_message", form, told, 201)
-
-    async def _add_participant(self, request: web.Request) -> web.StreamResponse:
-        form = await self._form(request, ADD_PARTICIPANT)
-        return await self._answer(
-            request, "add_participant", form, {"call_sid": "CA" + "8" * 32}, 201
-        )
-
-    async def _change_participant(self, request: web.Request) -> web.StreamResponse:
-        form = await self._form(request, CHANGE_PARTICIPANT)
-        told = {"call_sid": request.match_info["call"]}
-        return await self._answer(request, "change_participant", form, told, 200)
 
     async def _unknown(self, request: web.Request) -> web.Response:
         self.attempts += 1

@@ -15,7 +15,6 @@ from voicebridge.outbound.carrier_actions import (
     CarrierActions,
     NewCall,
     NewMessage,
-    NewParticipant,
     RestError,
 )
 from voicebridge.outbound.rest import TwilioRest
@@ -25,19 +24,16 @@ PERSON, OURS = "+15550100001", "+15550100002"
 PAGE = "https://bridge.example.com/twilio/voice"
 CALL = NewCall(to=PERSON, caller_id=OURS, voice_url=PAGE, status_url=PAGE)
 MESSAGE = NewMessage(to=PERSON, sender=OURS, text="Quay 12 & more: 100 % Grüße")
-GUEST = NewParticipant(to=PERSON, caller_id=OURS, label="guest", status_url=PAGE, ends=True)
 
 Ask = Callable[[CarrierActions], Awaitable[object]]
 REPEATABLE: dict[str, Ask] = {
     "hang_up": lambda carrier: carrier.hang_up(CALL_ID),
     "redirect": lambda carrier: carrier.redirect(CALL_ID, PAGE),
     "tell": lambda carrier: carrier.tell(CALL_ID, "Goodbye."),
-    "announce": lambda carrier: carrier.announce("room", CALL_ID, PAGE),
 }
 ONCE: dict[str, Ask] = {
     "create_call": lambda carrier: carrier.create_call(CALL),
     "send_message": lambda carrier: carrier.send_message(MESSAGE),
-    "add_participant": lambda carrier: carrier.add_participant("room", GUEST),
 }
 ALL = {**REPEATABLE, **ONCE}
 
@@ -56,21 +52,15 @@ async def rest(carrier: FakeTwilio) -> AsyncIterator[TwilioRest]:
 async def test_each_request_is_as_the_api_wants_it(carrier: FakeTwilio, rest: TwilioRest) -> None:
     assert await rest.create_call(CALL) == "CA" + "0" * 31 + "1"
     assert await rest.send_message(MESSAGE) == "SM" + "0" * 31 + "1"
-    assert await rest.add_participant("room 7/8", GUEST) == "CA" + "8" * 32
     await rest.hang_up(CALL_ID)
     assert await rest.redirect(CALL_ID, PAGE)
-    assert await rest.tell(CALL_ID, "You & me <break/>")
-    assert await rest.announce("room", CALL_ID, PAGE)
-    call, message, guest, over, moved, told, announced = carrier.asked
+    assert await rest.tell(CALL_ID, "You & me\x0b<break/>")
+    call, message, over, moved, told = carrier.asked
     assert "MachineDetection" not in call.form
     assert (message["To"], message["From"], message["Body"]) == (PERSON, OURS, MESSAGE.text)
-    assert guest.about == ("room 7/8",)
-    assert (guest["Label"], guest["EndConferenceOnExit"]) == ("guest", "true")
     assert (over.about, over["Status"]) == ((CALL_ID,), "completed")
     assert (moved["Url"], moved["Method"]) == (PAGE, "POST")
     assert "<Say>You &amp; me &lt;break/&gt;</Say><Hangup />" in told["Twiml"]
-    assert announced.about == ("room", CALL_ID)
-    assert announced["AnnounceUrl"] == PAGE
 
 
 async def test_a_messaging_service_can_be_the_sender(carrier: FakeTwilio, rest: TwilioRest) -> None:

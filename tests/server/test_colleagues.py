@@ -10,7 +10,7 @@ import pytest
 
 from voicebridge.call.reasons import EndReason
 from voicebridge.errors import ToolFailed
-from voicebridge.outbound.carrier_actions import NewCall, NewMessage, NewParticipant, RestError
+from voicebridge.outbound.carrier_actions import NewCall, NewMessage, RestError
 from voicebridge.personas.destinations import Destination
 from voicebridge.server import colleagues as module
 from voicebridge.server.colleagues import NO_SUMMARY, NOBODY, Colleagues, ForCall, Front, room_of
@@ -49,12 +49,6 @@ class Carrier:
     async def tell(self, call_id: str, words: str) -> bool:
         await self._note(("tell", call_id, words))
         return True
-
-    async def add_participant(self, room: str, participant: NewParticipant) -> str:
-        raise AssertionError
-
-    async def announce(self, room: str, call_id: str, url: str) -> bool:
-        raise AssertionError
 
     async def send_message(self, message: NewMessage) -> str:
         raise AssertionError

@@ -61,18 +61,6 @@ class NewMessage:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewParticipant:
-    """Somebody to be called into a conference, which ends when this one leaves if ``ends``."""
-
-    to: str
-    caller_id: str
-    label: str
-    status_url: str | None = None
-    ring_s: int = RING_S
-    ends: bool = False
-
-
 class Rest(Protocol):
     """What placing calls needs of a carrier."""
 
@@ -101,14 +89,6 @@ class CarrierActions(Rest, Protocol):
 
     async def tell(self, call_id: str, words: str) -> bool:
         """Have a live call hear ``words``, and end it then."""
-        ...
-
-    async def add_participant(self, room: str, participant: NewParticipant) -> str:
-        """Call somebody into a conference and return the id of that call."""
-        ...
-
-    async def announce(self, room: str, call_id: str, url: str) -> bool:
-        """Have one participant of a conference hear what ``url`` answers; False if gone."""
         ...
 
     async def send_message(self, message: NewMessage) -> str:

@@ -16,12 +16,12 @@ from urllib.parse import quote
 
 import aiohttp
 
+from voicebridge.carriers.twilio import twiml_hang_up
 from voicebridge.errors import ConfigError
 from voicebridge.outbound.carrier_actions import (
     CarrierActions,
     NewCall,
     NewMessage,
-    NewParticipant,
     Rest,
     RestError,
 )
@@ -117,46 +117,7 @@ class TwilioRest:
 
     async def tell(self, call_id: str, words: str) -> bool:
         """Say something and end the call; see ``CarrierActions``."""
-        from twilio.twiml.voice_response import VoiceResponse
-
-        document = VoiceResponse()
-        document.say(words)
-        document.hangup()
-        return await self._change(call_id, twiml=str(document))
-
-    async def add_participant(self, room: str, participant: NewParticipant) -> str:
-        """Call somebody into a conference; see ``CarrierActions``."""
-        told: dict[str, Any] = {}
-        if participant.status_url:
-            told = {
-                "status_callback": participant.status_url,
-                "status_callback_event": ["ringing", "answered", "completed"],
-            }
-        client = await self._client()
-        added = await _asked(
-            lambda: client.conferences(_segment(room)).participants.create_async(
-                to=participant.to,
-                from_=participant.caller_id,
-                label=participant.label,
-                timeout=participant.ring_s,
-                start_conference_on_enter=True,
-                end_conference_on_exit=participant.ends,
-                beep="false",
-                **told,
-            )
-        )
-        return _id(added.call_sid)
-
-    async def announce(self, room: str, call_id: str, url: str) -> bool:
-        """Let one participant hear something; see ``CarrierActions``."""
-        client = await self._client()
-        return await _unless_over(
-            lambda: (
-                client.conferences(_segment(room))
-                .participants(_segment(call_id))
-                .update_async(announce_url=url, announce_method="POST")
-            )
-        )
+        return await self._change(call_id, twiml=twiml_hang_up(words))
 
     async def send_message(self, message: NewMessage) -> str:
         """Send a text message; see ``CarrierActions``."""
